@@ -1,0 +1,111 @@
+"""Every error this package raises on purpose.
+
+* SonoloopError
+  - ConfigError            a setting is unknown, malformed or out of range
+  - ImageReadError         a file is not an image this package can read
+  - LabelReadError         a file is not a label (mask) that fits its image
+  - GeometryError          a box, mask or spacing does not fit its image
+  - InvalidIdError         an identifier could not be one of ours (bad characters, traversal)
+  - InvalidRequestError    a request is malformed or asks for something impossible
+    - UploadTooLargeError  an upload exceeds the limit
+  - NotFoundError          the image, label, model, strategy, session or job does not exist
+    - AmbiguousImageError  an identifier names several images
+  - ConflictError          the request contradicts the present state
+    - JobConflictError     a job of this kind already runs on this model
+  - DatasetError           a data set on disk is not laid out as expected
+  - ModelError             a weights folder is incomplete, foreign or corrupt
+  - TrainingError          a training cannot start or cannot go on
+  - ScoreError             an acquisition score cannot be computed or ranked
+  - PacsError              the PACS is down or answers nonsense
+  - StoreError             the database or label folder is unusable
+
+Messages read *what is wrong, the offending value, the rule or the likely cure*; lower case, no
+full stop, no patient identifiers.
+"""
+
+from collections.abc import Sequence
+
+
+class SonoloopError(Exception):
+    """Base of every error raised on purpose; ``str(error)`` is fit to show to a user."""
+
+
+class ConfigError(SonoloopError, ValueError):
+    """A setting is unknown, malformed or out of range; lists every problem at once."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("invalid configuration:\n" + "\n".join(f"  - {p}" for p in self.problems))
+
+
+class ImageReadError(SonoloopError, ValueError):
+    """A file is not an image this package can read.
+
+    Attributes:
+        code: Stable machine-readable reason, such as ``transfer_syntax`` or ``truncated``; the
+            full list is in ``docs/inputs.md``.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(f"{code}: {message}")
+
+
+class LabelReadError(SonoloopError, ValueError):
+    """A file is not a label, or its size or values do not fit the image."""
+
+
+class GeometryError(SonoloopError, ValueError):
+    """A box, mask or spacing does not fit its image."""
+
+
+class InvalidIdError(SonoloopError, ValueError):
+    """An identifier could not be one of ours."""
+
+
+class InvalidRequestError(SonoloopError, ValueError):
+    """A request is malformed or asks for something impossible."""
+
+
+class UploadTooLargeError(InvalidRequestError):
+    """An upload exceeds the limit of the server."""
+
+
+class NotFoundError(SonoloopError, LookupError):
+    """The thing asked for does not exist."""
+
+
+class AmbiguousImageError(NotFoundError):
+    """An identifier, such as a SeriesInstanceUID, names several images."""
+
+
+class ConflictError(SonoloopError):
+    """The request contradicts the present state."""
+
+
+class JobConflictError(ConflictError):
+    """A job of this kind already runs on this model."""
+
+
+class DatasetError(SonoloopError, ValueError):
+    """A data set on disk is not laid out as expected."""
+
+
+class ModelError(SonoloopError, ValueError):
+    """A weights folder is incomplete, foreign or corrupt."""
+
+
+class TrainingError(SonoloopError, RuntimeError):
+    """A training cannot start or cannot go on."""
+
+
+class ScoreError(SonoloopError, ValueError):
+    """An acquisition score cannot be computed or ranked."""
+
+
+class PacsError(SonoloopError, OSError):
+    """The PACS is down, slow, or answers nonsense."""
+
+
+class StoreError(SonoloopError, RuntimeError):
+    """The database or the label folder is unusable."""

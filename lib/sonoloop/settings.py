@@ -1,0 +1,194 @@
+"""Settings: frozen, typed, parsed once; every problem is told at the same time."""
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from pydantic import TypeAdapter, ValidationError
+
+from sonoloop.errors import ConfigError
+
+Device = str
+"""``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``."""
+
+
+class _Parsed:
+    """Adds :meth:`from_conf` to a settings dataclass."""
+
+    @classmethod
+    def from_conf(cls, conf: Mapping[str, object]) -> Self:
+        """Settings from names and values (text or typed); what is absent keeps its default.
+
+        Raises:
+            ConfigError: If a name is unknown or a value malformed or out of range.
+        """
+        kinds = typing.get_type_hints(cls)
+        problems, values = [], {}
+        for name, value in conf.items():
+            if name not in kinds:
+                close = difflib.get_close_matches(name, kinds, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                problems.append(f"unknown setting {name!r}{hint}")
+                continue
+            try:
+                values[name] = TypeAdapter(kinds[name]).validate_python(value)
+            except ValidationError as error:
+                rule = error.errors()[0]["msg"].lower()
+                problems.append(f"{name}: {rule}, got {value!r}")
+        if problems:
+            raise ConfigError(problems)
+        return cls(**values)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Names and values, as JSON carries them."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
+
+
+def _raise_if_any(problems: list[str | None]) -> None:
+    told = [problem for problem in problems if problem]
+    if told:
+        raise ConfigError(told)
+
+
+def _range(name: str, value: float, low: float, high: float) -> str | None:
+    return None if low <= value <= high else f"{name} must be in [{low}, {high}], got {value}"
+
+
+def _device(value: str) -> str | None:
+    known = value in ("auto", "cpu", "cuda") or (
+        value.startswith("cuda:") and value.removeprefix("cuda:").isdigit()
+    )
+    return None if known else f"device must be auto, cpu, cuda or cuda:<n>, got {value!r}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineSettings(_Parsed):
+    """How one image becomes lesion masks and a pathology estimate.
+
+    Attributes:
+        mask_threshold: Lesion probability at and above which a pixel is lesion, in (0, 1).
+        min_component_fraction: Components smaller than this share of the image are dropped; the
+            smallest lesion annotated in BUS-BRA covers about 0.2 % of its image.
+        max_lesions: Only so many components are kept, the largest first.
+        crop_margin: Margin around a lesion before classification, as a share of its longer side.
+        test_time_flips: Average the segmenter over the image and its left-right mirror.
+        device: Where networks run.
+        threads: Threads of a CPU inference; 0 leaves the choice to the machine.
+    """
+
+    mask_threshold: float = 0.5
+    min_component_fraction: float = 0.001
+    max_lesions: int = 8
+    crop_margin: float = 0.25
+    test_time_flips: bool = False
+    device: Device = "auto"
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        _raise_if_any(
+            [
+                _range("mask_threshold", self.mask_threshold, 0.01, 0.99),
+                _range("min_component_fraction", self.min_component_fraction, 0, 0.5),
+                _range("max_lesions", self.max_lesions, 1, 100),
+                _range("crop_margin", self.crop_margin, 0, 2),
+                _range("threads", self.threads, 0, 1024),
+                _device(self.device),
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSettings(_Parsed):
+    """How one model is trained; the same for the command line and the server.
+
+    Attributes:
+        architecture: Name the network builder knows; empty for the default of the task.
+        input_size_px: Side of the square the network sees, in pixels; a multiple of 32.
+        max_epochs: Passes over the training set, at most.
+        batch_size: Images a step.
+        learning_rate: Peak rate of AdamW, reached after the warm-up, then cosine to zero.
+        weight_decay: Of AdamW.
+        early_stop_patience: Epochs without a better validation figure before the training ends.
+        validation_fraction: Share of the patients held out, chosen by hash of the patient.
+        ema_decay: Decay of the exponential moving average of the weights.
+        warm_start: Begin from the serving (or given) model instead of from random weights.
+        augment: Random flips, affine maps, gamma, noise and blur.
+        seed: Of weights, shuffling and augmentation.
+        device: Where the training runs.
+        threads: CPU threads; 0 leaves the choice to the machine.
+        precision: ``auto`` is bf16 where the processor has it, float32 elsewhere.
+    """
+
+    architecture: str = ""
+    input_size_px: int = 256
+    max_epochs: int = 30
+    batch_size: int = 8
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    early_stop_patience: int = 8
+    validation_fraction: float = 0.15
+    ema_decay: float = 0.995
+    warm_start: bool = True
+    augment: bool = True
+    seed: int = 0
+    device: Device = "auto"
+    threads: int = 0
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+
+    def __post_init__(self) -> None:
+        _raise_if_any(
+            [
+                None
+                if 64 <= self.input_size_px <= 1024 and self.input_size_px % 32 == 0
+                else f"input_size_px must be a multiple of 32 in [64, 1024], "
+                f"got {self.input_size_px}",
+                _range("max_epochs", self.max_epochs, 1, 10_000),
+                _range("batch_size", self.batch_size, 1, 1024),
+                _range("learning_rate", self.learning_rate, 1e-7, 1),
+                _range("weight_decay", self.weight_decay, 0, 1),
+                _range("early_stop_patience", self.early_stop_patience, 1, 10_000),
+                _range("validation_fraction", self.validation_fraction, 0.02, 0.5),
+                _range("ema_decay", self.ema_decay, 0, 0.99999),
+                _range("seed", self.seed, 0, 2**31 - 1),
+                _range("threads", self.threads, 0, 1024),
+                _device(self.device),
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings(_Parsed):
+    """How the server listens and what it accepts.
+
+    Attributes:
+        host: Address to bind; loopback unless accounts protect the server.
+        port: TCP port.
+        max_upload_mb: Largest request body, in megabytes of 2**20 bytes.
+        session_expiry_s: Uploaded sessions live this long without being touched.
+        rescan_s: Seconds between two looks for new studies; 0 looks only at the start.
+        training_threads: CPU threads a background training may use; 0 is half of the cores.
+        stop_grace_s: Seconds a training gets to write its checkpoint before it is killed.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    max_upload_mb: int = 200
+    session_expiry_s: int = 3600
+    rescan_s: int = 30
+    training_threads: int = 0
+    stop_grace_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        _raise_if_any(
+            [
+                _range("port", self.port, 0, 65535),
+                _range("max_upload_mb", self.max_upload_mb, 1, 10_000),
+                _range("session_expiry_s", self.session_expiry_s, 1, 7 * 86400),
+                _range("rescan_s", self.rescan_s, 0, 86400),
+                _range("training_threads", self.training_threads, 0, 1024),
+                _range("stop_grace_s", self.stop_grace_s, 0, 600),
+            ]
+        )
