@@ -109,6 +109,8 @@ class ImageRecord:
         frame: Frame index, from 0.
         spacing_mm: (row, column) or None.
         group: Near-duplicates share it; None when unknown.
+        split: Fold or split the data set itself names; None when it names none.
+        available: False once its file has left the source; annotations stay.
         info: Free JSON of clients.
     """
 
@@ -127,6 +129,8 @@ class ImageRecord:
     modality: str = "US"
     study_date: str | None = None
     group: str | None = None
+    split: str | None = None
+    available: bool = True
     flags: tuple[str, ...] = ()
     file_size: int = 0
     file_mtime_ns: int = 0
@@ -143,6 +147,7 @@ class Annotation:
         source_model: Id of the model that proposed the mask, or None.
         seconds_spent: Reader's time on the image, or None.
         info: Whatever else the client sent (``label_info`` and so on).
+        withdrawn_at: When it was taken back; None while it stands.
     """
 
     annotation_id: int
@@ -158,6 +163,7 @@ class Annotation:
     seconds_spent: float | None
     info: dict[str, Any]
     created_at: datetime
+    withdrawn_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
