@@ -1,0 +1,83 @@
+"""Division into training and validation that no patient and no near-duplicate crosses."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sonoloop.errors import DatasetError
+from sonoloop.records import LabelledImage
+
+
+def split_by_patient(
+    images: Sequence[LabelledImage], *, fraction: float, seed: int
+) -> tuple[list[LabelledImage], list[LabelledImage]]:
+    """Training and validation images, each in the order given.
+
+    Images that share a patient or a group, directly or through others, stay together; each such
+    family is placed by a salted hash of its name alone. So the place of a family does not depend
+    on what else is there, and an image that was once trained on never becomes validation when
+    more is labelled (unless it turns out to belong to another family).
+
+    Args:
+        images: With ``patient`` or ``group`` where known; an image with neither stands alone.
+        fraction: Share of the families held out, on average, in (0, 1).
+        seed: Salt of the hash.
+
+    Returns:
+        (training, validation). When chance would hold out nothing, the family with the smallest
+        hash is held out, so validation is empty only for no images; training is empty when there
+        is but one family.
+
+    Raises:
+        DatasetError: If ``fraction`` is not in (0, 1).
+    """
+    if not 0 < fraction < 1:
+        raise DatasetError(f"fraction must be in (0, 1), got {fraction}")
+    places = {family: _place(family, seed) for family in set(_family_names(images))}
+    held_out = {family for family, place in places.items() if place < fraction}
+    if places and not held_out:
+        held_out = {min(places, key=lambda family: (places[family], family))}
+    train: list[LabelledImage] = []
+    validation: list[LabelledImage] = []
+    for image, family in zip(images, _family_names(images), strict=True):
+        (validation if family in held_out else train).append(image)
+    return train, validation
+
+
+def families(images: Sequence[LabelledImage]) -> list[list[LabelledImage]]:
+    """Images that must stay together, family by family, in order of first appearance."""
+    members: dict[str, list[LabelledImage]] = defaultdict(list)
+    for image, family in zip(images, _family_names(images), strict=True):
+        members[family].append(image)
+    return list(members.values())
+
+
+def _family_names(images: Sequence[LabelledImage]) -> list[str]:
+    """Per image, the smallest patient or group that it is connected with."""
+    parent: dict[str, str] = {}
+
+    def root(token: str) -> str:
+        parent.setdefault(token, token)
+        while parent[token] != token:
+            parent[token] = parent[parent[token]]
+            token = parent[token]
+        return token
+
+    for image in images:
+        first, *others = _tokens(image)
+        for other in others:
+            low, high = sorted((root(first), root(other)))
+            parent[high] = low
+    return [root(_tokens(image)[0]) for image in images]
+
+
+def _tokens(image: LabelledImage) -> list[str]:
+    tokens = [f"patient:{image.patient}"] if image.patient else []
+    tokens += [f"group:{image.group}"] if image.group else []
+    return tokens or [f"image:{image.image_id}"]
+
+
+def _place(family: str, seed: int) -> float:
+    """A number in [0, 1) that depends on the name and the salt alone."""
+    digest = hashlib.sha256(f"{seed}/{family}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
