@@ -12,6 +12,7 @@
     - AmbiguousImageError  an identifier names several images
   - ConflictError          the request contradicts the present state
     - JobConflictError     a job of this kind already runs on this model
+    - BusyError            more is asked at once than the server can queue; try again soon
   - DatasetError           a data set on disk is not laid out as expected
   - ModelError             a weights folder is incomplete, foreign or corrupt
   - TrainingError          a training cannot start or cannot go on
@@ -85,6 +86,10 @@ class ConflictError(SonoloopError):
 
 class JobConflictError(ConflictError):
     """A job of this kind already runs on this model."""
+
+
+class BusyError(ConflictError):
+    """More is asked at once than the server can queue; the same request may succeed soon."""
 
 
 class DatasetError(SonoloopError, ValueError):
