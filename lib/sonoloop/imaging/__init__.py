@@ -1,0 +1,1 @@
+"""Ultrasound in and out: one canonical grey image from any file, masks, and DICOM writing."""
