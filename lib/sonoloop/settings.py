@@ -120,6 +120,7 @@ class TrainingSettings(_Parsed):
         device: Where the training runs.
         threads: CPU threads; 0 leaves the choice to the machine.
         precision: ``auto`` is bf16 where the processor has it, float32 elsewhere.
+        tracking: Where curves are recorded.
     """
 
     architecture: str = ""
@@ -137,6 +138,7 @@ class TrainingSettings(_Parsed):
     device: Device = "auto"
     threads: int = 0
     precision: Literal["auto", "float32", "bf16"] = "auto"
+    tracking: Literal["mlflow", "none"] = "mlflow"
 
     def __post_init__(self) -> None:
         _raise_if_any(

@@ -1,0 +1,1 @@
+"""Networks by name, their weights on disk, and where they run."""

@@ -1,0 +1,155 @@
+"""What a training keeps in memory: letterboxed pictures, masks and lesion crops as uint8."""
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from sonoloop.errors import ImageReadError, LabelReadError, TrainingError
+from sonoloop.geometry import Box, Mask, bounding_box
+from sonoloop.imaging.masks import read_mask_files
+from sonoloop.imaging.read import read_image
+from sonoloop.labels import PATHOLOGIES, Pathology
+from sonoloop.records import LabelledImage
+from sonoloop.transforms.crop import crop_box, lesion_crop_box
+from sonoloop.transforms.letterbox import letterbox_mask, letterbox_pixels
+
+logger = logging.getLogger(__name__)
+
+Pixels = npt.NDArray[np.uint8]
+Example = TypeVar("Example")
+
+NORMAL_CROPS = 3
+"""Random crops taken of every normal image, besides the whole image."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationExamples:
+    """Pictures and masks, (N, S, S) uint8; masks hold 0 and 1."""
+
+    images: Pixels
+    masks: Pixels
+    image_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassificationExamples:
+    """Lesion crops, (N, S, S) uint8, and the index of their pathology, (N,) int64."""
+
+    crops: Pixels
+    classes: npt.NDArray[np.int64]
+    image_ids: tuple[str, ...]
+
+
+def read_labelled(item: LabelledImage) -> tuple[Pixels, Mask]:
+    """Grey pixels (H, W) and lesion mask (H, W) of one labelled image.
+
+    Raises:
+        ImageReadError: If the image cannot be read.
+        LabelReadError: If a mask cannot be read or does not fit.
+    """
+    image = read_image(item.image_path, frame=item.frame)
+    shape = (image.pixels.shape[0], image.pixels.shape[1])
+    return image.pixels, read_mask_files(item.mask_paths, shape=shape)
+
+
+def _gather(
+    items: Sequence[LabelledImage], make: Callable[[LabelledImage], list[Example]]
+) -> list[Example]:
+    """``make`` of every item; an unreadable one is logged and left out."""
+
+    def attempt(item: LabelledImage) -> list[Example]:
+        try:
+            return make(item)
+        except (ImageReadError, LabelReadError) as error:
+            logger.warning("left out of the training: %s (%s)", item.image_id, error)
+            return []
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        return [example for examples in pool.map(attempt, items) for example in examples]
+
+
+def segmentation_examples(items: Sequence[LabelledImage], size_px: int) -> SegmentationExamples:
+    """Every item whose outline is known, letterboxed to ``size_px``.
+
+    Raises:
+        TrainingError: If none is left.
+    """
+
+    def make(item: LabelledImage) -> list[tuple[Pixels, Pixels, str]]:
+        pixels, mask = read_labelled(item)
+        return [
+            (letterbox_pixels(pixels, size_px)[0], letterbox_mask(mask, size_px), item.image_id)
+        ]
+
+    examples = _gather([item for item in items if item.has_mask], make)
+    if not examples:
+        raise TrainingError("no image with a known lesion outline (label some images first)")
+    images, masks, ids = zip(*examples, strict=True)
+    return SegmentationExamples(np.stack(images), np.stack(masks), ids)
+
+
+def classification_examples(
+    items: Sequence[LabelledImage], size_px: int, *, margin: float, seed: int
+) -> ClassificationExamples:
+    """The lesion crop of every item with a pathology; of normal images the whole and random crops.
+
+    Args:
+        items: Those without pathology, or malignant or benign without a lesion outline, are left
+            out.
+        size_px: Side of the crops.
+        margin: Margin around the lesion, as a share of its longer side.
+        seed: Of the random crops of normal images.
+
+    Raises:
+        TrainingError: If fewer than two pathologies are left.
+    """
+
+    def make(item: LabelledImage) -> list[tuple[Pixels, int, str]]:
+        if item.pathology is None:
+            return []
+        pixels, mask = read_labelled(item)
+        boxes = _boxes(item, mask, margin=margin, seed=seed)
+        index = PATHOLOGIES.index(item.pathology)
+        return [
+            (letterbox_pixels(crop_box(pixels, box), size_px)[0], index, item.image_id)
+            for box in boxes
+        ]
+
+    examples = _gather(items, make)
+    found = {index for _, index, _ in examples}
+    if len(found) < 2:
+        raise TrainingError(
+            f"a classifier needs images of at least two pathologies, "
+            f"got {[str(PATHOLOGIES[i]) for i in sorted(found)]}"
+        )
+    crops, classes, ids = zip(*examples, strict=True)
+    return ClassificationExamples(np.stack(crops), np.array(classes, dtype=np.int64), ids)
+
+
+def _boxes(item: LabelledImage, mask: Mask, *, margin: float, seed: int) -> list[Box]:
+    height, width = mask.shape
+    if item.pathology is Pathology.NORMAL:
+        key = [seed, *item.image_id.encode()]
+        rng = np.random.default_rng(key)
+        return [Box(0, 0, height, width), *_random_boxes((height, width), rng)]
+    tight = bounding_box(mask)
+    if tight is None:
+        return []
+    return [lesion_crop_box(tight, margin=margin, within=(height, width))]
+
+
+def _random_boxes(shape: tuple[int, int], rng: np.random.Generator) -> list[Box]:
+    """Boxes of the sizes that padded lesions have: a fifth to two thirds of either side."""
+    boxes = []
+    for _ in range(NORMAL_CROPS):
+        sides = [max(16, int(side * rng.uniform(0.2, 0.67))) for side in shape]
+        height, width = (min(side, full) for side, full in zip(sides, shape, strict=True))
+        top = int(rng.integers(0, shape[0] - height + 1))
+        left = int(rng.integers(0, shape[1] - width + 1))
+        boxes.append(Box(top, left, top + height, left + width))
+    return boxes

@@ -1,0 +1,305 @@
+"""The training loop both tasks share: ignite engine, moving average, early stop, resume."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers import Checkpoint, DiskSaver, EarlyStopping, EMAHandler
+from torch import Tensor
+
+from sonoloop.errors import TrainingError
+from sonoloop.networks.device import bf16_pays, limit_threads, resolve_device
+from sonoloop.settings import TrainingSettings
+from sonoloop.training.progress import Progress, Report, ShouldStop
+from sonoloop.training.tracking import Tracker
+
+logger = logging.getLogger(__name__)
+
+WARM_UP_SHARE = 0.05
+"""Share of all steps in which the learning rate climbs to its peak."""
+
+AVERAGE_WARM_UP_STEPS = 200
+"""Steps in which the moving average still follows the network closely."""
+
+REPORT_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What differs between the tasks.
+
+    Attributes:
+        network: Starts from its present weights.
+        batches: Of one epoch, given the epoch's number from 1: tensors on the CPU.
+        steps_per_epoch: How many batches that gives.
+        loss: Of a batch, given the network's call under the right precision.
+        validate: Figure to maximise, of the averaged network.
+        task: For logs.
+    """
+
+    network: torch.nn.Module
+    batches: Callable[[int], Iterator[tuple[Tensor, ...]]]
+    steps_per_epoch: int
+    loss: Callable[[Callable[[Tensor], Tensor], tuple[Tensor, ...]], Tensor]
+    validate: Callable[[Callable[[Tensor], Tensor]], float]
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The averaged network with the best validation figure, and how it got there."""
+
+    network: torch.nn.Module
+    best_metric: float
+    best_epoch: int
+    epochs: int
+    history: tuple[dict[str, float], ...]
+    stopped: bool
+
+
+def _prepared(problem: Problem, settings: TrainingSettings) -> tuple[torch.device, torch.dtype]:
+    device = resolve_device(settings.device)
+    limit_threads(settings.threads)
+    use_bf16 = settings.precision == "bf16" or (settings.precision == "auto" and bf16_pays(device))
+    problem.network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return device, torch.bfloat16 if use_bf16 else torch.float32
+
+
+def _caller(
+    network: torch.nn.Module, device: torch.device, dtype: torch.dtype
+) -> Callable[[Tensor], Tensor]:
+    def call(images: Tensor) -> Tensor:
+        images = images.to(device, memory_format=torch.channels_last, non_blocking=True)
+        enabled = dtype is torch.bfloat16
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled):
+            output = network(images)
+        result: Tensor = output.float()
+        return result
+
+    return call
+
+
+def _schedule(
+    optimizer: torch.optim.Optimizer, total_steps: int
+) -> torch.optim.lr_scheduler.LambdaLR:
+    """Linear warm-up, then half a cosine down to zero (Loshchilov & Hutter, ICLR 2017)."""
+    warm_up = max(1, round(WARM_UP_SHARE * total_steps))
+
+    def factor(step: int) -> float:
+        if step < warm_up:
+            return (step + 1) / warm_up
+        done = (step - warm_up) / max(1, total_steps - warm_up)
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+class _Clock:
+    """Turns engine state into :class:`Progress`, at most once a second within an epoch."""
+
+    def __init__(self, settings: TrainingSettings, steps: int, report: Report) -> None:
+        self._settings, self._steps, self._report = settings, steps, report
+        self._began = self._told = time.monotonic()
+        self._first_step: int | None = None
+        self.metric: float | None = None
+        self.best: float | None = None
+        self.loss: float | None = None
+
+    def note_loss(self, loss: float) -> None:
+        self.loss = loss if self.loss is None else 0.95 * self.loss + 0.05 * loss
+
+    def tell(self, iteration: int, *, force: bool = False) -> None:
+        now = time.monotonic()
+        if self._first_step is None:
+            self._first_step = iteration
+        if not force and now - self._told < REPORT_EVERY_S:
+            return
+        self._told = now
+        done, seconds = iteration - self._first_step, now - self._began
+        left = self._settings.max_epochs * self._steps - iteration
+        self._report(
+            Progress(
+                epoch=iteration // self._steps,
+                total_epochs=self._settings.max_epochs,
+                step=iteration % self._steps,
+                total_steps=self._steps,
+                loss=self.loss,
+                metric=self.metric,
+                best_metric=self.best,
+                seconds=seconds,
+                eta_seconds=seconds / done * left if done > 0 else None,
+            )
+        )
+
+
+def fit(
+    problem: Problem,
+    settings: TrainingSettings,
+    run_dir: Path,
+    *,
+    report: Report,
+    should_stop: ShouldStop,
+) -> Outcome:
+    """Train to the best validation figure; goes on from the last checkpoint in ``run_dir``.
+
+    Args:
+        problem: Network, batches, loss and validation.
+        settings: How to train.
+        run_dir: Folder of checkpoints; a run that was interrupted there is resumed.
+        report: Called about once a second and after every epoch.
+        should_stop: Asked after every step; True ends the training with what is best so far.
+
+    Raises:
+        TrainingError: If the loss is not finite, or the training was stopped before its first
+            validation.
+    """
+    device, dtype = _prepared(problem, settings)
+    network = problem.network
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    total_steps = settings.max_epochs * problem.steps_per_epoch
+    scheduler = _schedule(optimizer, total_steps)
+    train = _caller(network, device, dtype)
+    clock = _Clock(settings, problem.steps_per_epoch, report)
+    best: dict[str, Any] = {"metric": None, "epoch": 0, "weights": None, "history": []}
+
+    def step(engine: Engine, batch: tuple[Tensor, ...]) -> float:
+        network.train()
+        loss = problem.loss(train, batch)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"the loss became {value} in epoch {engine.state.epoch}; lower the learning rate"
+            )
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        scheduler.step()
+        clock.note_loss(value)
+        return value
+
+    trainer = Engine(step)
+    average = EMAHandler(
+        network,
+        momentum=1 - settings.ema_decay,
+        momentum_warmup=max(0.2, 1 - settings.ema_decay),
+        warmup_iters=min(AVERAGE_WARM_UP_STEPS, total_steps),
+    )
+    average.attach(trainer, event=Events.ITERATION_COMPLETED)
+    kept = _Kept(best)
+    to_save = {
+        "network": network,
+        "average": average.ema_model,
+        "optimizer": optimizer,
+        "scheduler": scheduler,
+        "trainer": trainer,
+        "best": kept,
+    }
+    checkpoint = Checkpoint(
+        to_save,
+        DiskSaver(str(run_dir / "checkpoints"), create_dir=True, require_empty=False),
+        n_saved=1,
+        filename_pattern="last.pt",
+    )
+    stopper = EarlyStopping(
+        settings.early_stop_patience, lambda engine: engine.state.metrics["validation"], trainer
+    )
+    evaluate = _caller(average.ema_model, device, dtype)
+
+    with Tracker(run_dir, problem.task, settings) as tracker:
+
+        @trainer.on(Events.ITERATION_COMPLETED)
+        def after_step(engine: Engine) -> None:
+            clock.tell(engine.state.iteration)
+            if should_stop():
+                engine.terminate()
+
+        @trainer.on(Events.EPOCH_COMPLETED)
+        def after_epoch(engine: Engine) -> None:
+            average.ema_model.eval()
+            with torch.inference_mode():
+                metric = problem.validate(evaluate)
+            clock.metric = metric
+            engine.state.metrics["validation"] = metric
+            kept.note(metric, engine.state.epoch, clock.loss or 0.0, average.ema_model)
+            clock.best = best["metric"]
+            tracker.log(engine.state.epoch, loss=clock.loss or 0.0, metric=metric)
+            clock.tell(engine.state.iteration, force=True)
+            logger.info(
+                "%s epoch %d: loss %.4f, validation %.4f (best %.4f)",
+                problem.task,
+                engine.state.epoch,
+                clock.loss or 0.0,
+                metric,
+                best["metric"],
+            )
+
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, stopper)
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, checkpoint)
+        _resume(run_dir, to_save)
+        clock.best = best["metric"]
+        epoch_data = _EpochBatches(problem, trainer)
+        trainer.run(
+            epoch_data, max_epochs=settings.max_epochs, epoch_length=problem.steps_per_epoch
+        )
+
+    if best["weights"] is None:
+        raise TrainingError("the training was stopped before its first validation")
+    average.ema_model.load_state_dict(best["weights"])
+    stopped = trainer.state.epoch < settings.max_epochs and bool(should_stop())
+    return Outcome(
+        average.ema_model.cpu().float().eval(),
+        best["metric"],
+        best["epoch"],
+        trainer.state.epoch,
+        tuple(best["history"]),
+        stopped,
+    )
+
+
+class _EpochBatches:
+    """Batches of the epoch the engine is in; ignite asks for an iterator once an epoch."""
+
+    def __init__(self, problem: Problem, trainer: Engine) -> None:
+        self._problem, self._trainer = problem, trainer
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        return self._problem.batches(self._trainer.state.epoch)
+
+    def __len__(self) -> int:
+        return self._problem.steps_per_epoch
+
+
+class _Kept:
+    """The best averaged weights so far, part of every checkpoint."""
+
+    def __init__(self, best: dict[str, Any]) -> None:
+        self._best = best
+
+    def note(self, metric: float, epoch: int, loss: float, network: torch.nn.Module) -> None:
+        self._best["history"].append({"epoch": epoch, "loss": loss, "validation": metric})
+        if self._best["metric"] is None or metric > self._best["metric"]:
+            weights = {n: t.detach().clone() for n, t in network.state_dict().items()}
+            self._best.update(metric=metric, epoch=epoch, weights=weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._best
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._best.update(state)
+
+
+def _resume(run_dir: Path, to_load: dict[str, Any]) -> None:
+    path = run_dir / "checkpoints" / "last.pt"
+    if not path.exists():
+        return
+    Checkpoint.load_objects(to_load, torch.load(path, map_location="cpu", weights_only=True))
+    logger.info("resumed from epoch %d", to_load["trainer"].state.epoch)

@@ -1,0 +1,1 @@
+"""From an image's own grid to the network's square and back; augmentation."""
