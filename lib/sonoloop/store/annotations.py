@@ -1,0 +1,325 @@
+"""What readers and models said of images: revisions that are never overwritten."""
+
+import logging
+import secrets
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from sonoloop.errors import NotFoundError, StoreError
+from sonoloop.geometry import LabelMap
+from sonoloop.labels import Pathology
+from sonoloop.records import Annotation, ImageRecord, LabelledImage, LabelTag
+from sonoloop.store import files
+from sonoloop.store.database import Database
+from sonoloop.store.images import find_row
+from sonoloop.store.paths import WorkspacePaths
+from sonoloop.store.records import annotation as record_of
+from sonoloop.store.records import image_record
+from sonoloop.store.schema import AnnotationRow, ImageRow, now
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAnnotation:
+    """What somebody (or a model) says of an image, before it is saved.
+
+    Attributes:
+        tag: ``final`` for a reader's word, ``original`` for a model's draft.
+        source_model: Id of the model that proposed the mask, or None.
+        seconds_spent: Reader's time on the image, or None.
+        import_key: Content hash of an imported annotation, which keeps it from being imported
+            twice; None for what a client sent.
+    """
+
+    image_id: str
+    tag: LabelTag = "final"
+    pathology: Pathology | None = None
+    birads: str | None = None
+    reader: str = ""
+    source_model: str | None = None
+    seconds_spent: float | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+    import_key: str | None = None
+
+
+class Annotations:
+    """Annotations by image and tag; every method is one transaction."""
+
+    def __init__(self, database: Database, paths: WorkspacePaths) -> None:
+        self._database = database
+        self._paths = paths
+
+    def save(self, new: NewAnnotation, label_map: LabelMap | None) -> Annotation:
+        """Keep a new revision; it is on the disk when this returns.
+
+        The file is complete before the row exists, so a crash leaves at worst a file without a
+        row, which nothing reads.
+
+        Args:
+            new: What is said.
+            label_map: (H, W) uint8 on the image's own grid, 0 is background; None when the
+                annotation speaks of the whole image only.
+
+        Raises:
+            NotFoundError: If there is no such image.
+            LabelReadError: If the label map does not fit the image.
+            StoreError: If it cannot be written; then nothing has changed.
+        """
+        if label_map is None:
+            return self._commit(new, None, None)
+        with self._database.reading() as session:
+            image = find_row(session, new.image_id)
+            shape = (image.rows, image.columns)
+        data = files.encode_png(files.checked_label_map(label_map, shape=shape))
+        incoming = files.write_incoming(self._paths.incoming_labels, data)
+        try:
+            return self._commit(new, incoming, files.sha256(data))
+        finally:
+            incoming.unlink(missing_ok=True)
+
+    def _commit(self, new: NewAnnotation, incoming: Path | None, digest: str | None) -> Annotation:
+        with self._database.writing() as session:
+            image = find_row(session, new.image_id, lock=True)
+            imported = _by_import_key(session, new.import_key)
+            if imported is not None:
+                return record_of(imported, new.image_id)
+            last = session.scalar(
+                select(func.max(AnnotationRow.revision)).where(
+                    AnnotationRow.image == image.id, AnnotationRow.tag == new.tag
+                )
+            )
+            row = _new_row(new, image, revision=(last or 0) + 1, digest=digest)
+            if incoming is not None:
+                name = f"{new.tag}-{row.revision}-{secrets.token_hex(4)}.png"
+                row.mask_path = f"{new.image_id}/{name}"
+                files.move_into_place(incoming, self._paths.labels / row.mask_path)
+            session.add(row)
+            image.labelled = image.labelled or new.tag == "final"
+            session.flush()
+            saved = record_of(row, new.image_id)
+        return saved
+
+    def latest(self, image_id: str, tag: LabelTag = "final") -> Annotation | None:
+        """The newest revision that stands, or None."""
+        with self._database.reading() as session:
+            row = session.scalar(
+                select(AnnotationRow)
+                .join(ImageRow, ImageRow.id == AnnotationRow.image)
+                .where(ImageRow.image_id == image_id, AnnotationRow.tag == tag)
+                .where(AnnotationRow.withdrawn_at.is_(None))
+                .order_by(AnnotationRow.revision.desc())
+                .limit(1)
+            )
+            return None if row is None else record_of(row, image_id)
+
+    def history(self, image_id: str) -> list[Annotation]:
+        """Every revision of every tag, also those withdrawn, in the order they were made.
+
+        Raises:
+            NotFoundError: If there is no such image.
+        """
+        with self._database.reading() as session:
+            image = find_row(session, image_id)
+            rows = session.scalars(
+                select(AnnotationRow)
+                .where(AnnotationRow.image == image.id)
+                .order_by(AnnotationRow.id)
+            )
+            return [record_of(row, image_id) for row in rows]
+
+    def mask_file(self, annotation: Annotation) -> Path:
+        """File of the annotation's label map.
+
+        Raises:
+            NotFoundError: If the annotation has none.
+        """
+        if annotation.mask_path is None:
+            raise NotFoundError(
+                f"revision {annotation.revision} of label {annotation.tag!r} of image "
+                f"{annotation.image_id!r} has no mask"
+            )
+        return self._paths.labels / annotation.mask_path
+
+    def mask(self, annotation: Annotation) -> LabelMap:
+        """The (H, W) uint8 label map of an annotation, as it was saved.
+
+        Raises:
+            NotFoundError: If the annotation has none.
+            StoreError: If its file is gone or was changed behind our back.
+        """
+        path = self.mask_file(annotation)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise StoreError(
+                f"label file {path} cannot be read: {error.strerror} (restore it from a backup)"
+            ) from error
+        if files.sha256(data) != annotation.mask_sha256:
+            raise StoreError(
+                f"label file {path} is not what was saved: its sha256 differs from the "
+                f"database's (restore it from a backup)"
+            )
+        return files.decode_png(data)
+
+    def withdraw(self, image_id: str, tag: LabelTag) -> None:
+        """Take back every standing revision of a tag; they stay in the history.
+
+        Raises:
+            NotFoundError: If there is no such image, or no revision that stands.
+        """
+        with self._database.writing() as session:
+            image = find_row(session, image_id, lock=True)
+            rows = _standing(session, image, tag)
+            if not rows:
+                raise NotFoundError(f"image {image_id!r} has no label {tag!r}")
+            for row in rows:
+                row.withdrawn_at = now()
+            if tag == "final":
+                image.labelled = False
+
+    def update_info(self, image_id: str, tag: LabelTag, info: Mapping[str, Any]) -> None:
+        """Add ``info`` to the free JSON of the newest revision; keys it has are replaced.
+
+        What a reader says of the image (mask, pathology, BI-RADS) never changes this way: that
+        is a new revision.
+
+        Raises:
+            NotFoundError: If there is no such image, or no revision that stands.
+        """
+        with self._database.writing() as session:
+            rows = _standing(session, find_row(session, image_id, lock=True), tag)
+            if not rows:
+                raise NotFoundError(f"image {image_id!r} has no label {tag!r}")
+            rows[-1].info = {**rows[-1].info, **info}
+
+    def labelled_images(self, path_of: Callable[[ImageRecord], Path]) -> list[LabelledImage]:
+        """The latest final annotation of every image whose file can be had, oldest image first.
+
+        Args:
+            path_of: Local file of an image; an image for which it raises NotFoundError is left
+                out, and the log says how many were.
+        """
+        with self._database.reading() as session:
+            pairs = [
+                (image_record(image), record_of(row, image.image_id))
+                for image, row in session.execute(_LATEST_FINAL).tuples()
+            ]
+        images, gone = [], 0
+        for image, annotation in pairs:
+            try:
+                path = path_of(image)
+            except NotFoundError:
+                gone += 1
+                continue
+            images.append(self._labelled(image, annotation, path))
+        if gone:
+            logger.warning("%s labelled images are left out: their files have gone", gone)
+        return images
+
+    def _labelled(self, image: ImageRecord, annotation: Annotation, path: Path) -> LabelledImage:
+        masks = () if annotation.mask_path is None else (self.mask_file(annotation),)
+        return LabelledImage(
+            image_id=image.image_id,
+            image_path=path,
+            frame=image.frame,
+            mask_paths=masks,
+            has_mask=bool(masks) or annotation.pathology is Pathology.NORMAL,
+            pathology=annotation.pathology,
+            birads=annotation.birads,
+            patient=image.patient_id
+            or image.study_instance_uid
+            or f"{image.source}:{image.locator}",
+            group=image.group,
+            split=image.split,
+        )
+
+    def imported(self, keys: Collection[str]) -> set[str]:
+        """Those of ``keys`` that have been imported already."""
+        with self._database.reading() as session:
+            known = session.scalars(
+                select(AnnotationRow.import_key).where(AnnotationRow.import_key.is_not(None))
+            )
+            return set(keys).intersection(key for key in known if key is not None)
+
+    def count(self) -> int:
+        """Revisions ever saved, also those withdrawn."""
+        with self._database.reading() as session:
+            return session.execute(select(func.count()).select_from(AnnotationRow)).scalar_one()
+
+    def by_tag_counts(self) -> dict[str, int]:
+        """Images with a standing annotation, per tag."""
+        query = (
+            select(AnnotationRow.tag, func.count(AnnotationRow.image.distinct()))
+            .where(AnnotationRow.withdrawn_at.is_(None))
+            .group_by(AnnotationRow.tag)
+        )
+        with self._database.reading() as session:
+            return dict(session.execute(query).tuples().all())
+
+    def sweep_orphans(self) -> int:
+        """Remove temporary label files that died with their process; how many there were."""
+        return files.remove_leftovers(self._paths.incoming_labels)
+
+
+def _standing(session: Session, image: ImageRow, tag: LabelTag) -> list[AnnotationRow]:
+    query = select(AnnotationRow).where(
+        AnnotationRow.image == image.id,
+        AnnotationRow.tag == tag,
+        AnnotationRow.withdrawn_at.is_(None),
+    )
+    return list(session.scalars(query.order_by(AnnotationRow.revision)))
+
+
+def _by_import_key(session: Session, key: str | None) -> AnnotationRow | None:
+    if key is None:
+        return None
+    return session.scalar(select(AnnotationRow).where(AnnotationRow.import_key == key))
+
+
+def _new_row(
+    new: NewAnnotation, image: ImageRow, *, revision: int, digest: str | None
+) -> AnnotationRow:
+    return AnnotationRow(
+        image=image.id,
+        tag=new.tag,
+        revision=revision,
+        mask_path=None,
+        mask_sha256=digest,
+        pathology=new.pathology,
+        birads=new.birads,
+        reader=new.reader,
+        source_model=new.source_model,
+        seconds_spent=new.seconds_spent,
+        info=dict(new.info),
+        import_key=new.import_key,
+        created_at=now(),
+        withdrawn_at=None,
+    )
+
+
+def _latest_final() -> Any:
+    newest = (
+        select(AnnotationRow.image, func.max(AnnotationRow.revision).label("revision"))
+        .where(AnnotationRow.tag == "final", AnnotationRow.withdrawn_at.is_(None))
+        .group_by(AnnotationRow.image)
+        .subquery()
+    )
+    return (
+        select(ImageRow, AnnotationRow)
+        .join(AnnotationRow, AnnotationRow.image == ImageRow.id)
+        .join(
+            newest,
+            (newest.c.image == AnnotationRow.image) & (newest.c.revision == AnnotationRow.revision),
+        )
+        .where(AnnotationRow.tag == "final")
+        .order_by(ImageRow.id)
+    )
+
+
+_LATEST_FINAL = _latest_final()

@@ -1,0 +1,344 @@
+"""The images of a workspace and the pool of those still to be labelled."""
+
+import hashlib
+import random
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias, TypeVar, cast
+
+from sqlalchemy import ColumnExpressionArgument, Select, delete, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from sonoloop.errors import AmbiguousImageError, NotFoundError
+from sonoloop.records import ImageRecord, ImageSource
+from sonoloop.store.database import Database
+from sonoloop.store.ids import validate_image_id
+from sonoloop.store.records import Refusal, image_record
+from sonoloop.store.schema import ImageRow, RefusalRow, now
+
+BATCH: Final = 500
+PAGE: Final = 64
+KEY_BITS: Final = 63
+
+T = TypeVar("T")
+ImageRecords: TypeAlias = list[ImageRecord]
+
+IN_SIGHT: Final = or_(ImageRow.available, ImageRow.labelled)
+"""Images that count: those a reader can open, and those with a label whose file has gone."""
+
+
+def random_key(image_id: str) -> int:
+    """Place of an image on the wheel that random choice turns: a hash, in [0, 2**63)."""
+    digest = hashlib.sha256(image_id.encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> (64 - KEY_BITS)
+
+
+def find_row(session: Session, image_id: str, *, lock: bool = False) -> ImageRow:
+    """The row of an image.
+
+    Raises:
+        NotFoundError: If there is none.
+    """
+    query = select(ImageRow).where(ImageRow.image_id == image_id)
+    row = session.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        raise NotFoundError(f"unknown image {image_id!r}")
+    return row
+
+
+def _values(record: ImageRecord) -> dict[str, Any]:
+    spacing = record.spacing_mm or (None, None)
+    return {
+        "image_id": validate_image_id(record.image_id),
+        "source": record.source,
+        "locator": record.locator,
+        "frame": record.frame,
+        "frame_count": record.frame_count,
+        "rows": record.rows,
+        "columns": record.columns,
+        "row_spacing_mm": spacing[0],
+        "column_spacing_mm": spacing[1],
+        "patient_id": record.patient_id,
+        "study_instance_uid": record.study_instance_uid,
+        "series_instance_uid": record.series_instance_uid,
+        "sop_instance_uid": record.sop_instance_uid,
+        "modality": record.modality,
+        "study_date": record.study_date,
+        "near_duplicates": record.group,
+        "split": record.split,
+        "flags": list(record.flags),
+        "file_size": record.file_size,
+        "file_mtime_ns": record.file_mtime_ns,
+        "available": record.available,
+    }
+
+
+KEPT_UNLESS_STATED: Final = ("patient_id", "near_duplicates", "split")
+
+
+class Images:
+    """Images by id; every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def upsert_many(self, records: Sequence[ImageRecord]) -> None:
+        """Register images, or renew what is known of them.
+
+        An image already known keeps its labels and its ``info``; its patient, group and split
+        stay where the new record states none.
+
+        Raises:
+            InvalidIdError: If an image id could not be one of ours; nothing is registered then.
+        """
+        values = [_values(record) for record in records]
+        infos = {record.image_id: record.info for record in records}
+        with self._database.writing() as session:
+            for batch in _batches(values):
+                _upsert(session, batch, infos)
+
+    def get(self, image_id: str) -> ImageRecord:
+        """The image of that id.
+
+        Raises:
+            NotFoundError: If there is none.
+        """
+        with self._database.reading() as session:
+            return image_record(find_row(session, image_id))
+
+    def resolve(self, identifier: str) -> ImageRecord:
+        """The one image a client means by an image id, SOPInstanceUID or SeriesInstanceUID.
+
+        Raises:
+            NotFoundError: If nothing has that identifier.
+            AmbiguousImageError: If it names several images.
+        """
+        columns = (ImageRow.image_id, ImageRow.sop_instance_uid, ImageRow.series_instance_uid)
+        with self._database.reading() as session:
+            for column in columns:
+                query = select(ImageRow).where(column == identifier).limit(2)
+                found = session.scalars(query).all()
+                if len(found) > 1:
+                    raise AmbiguousImageError(
+                        f"{identifier!r} names several images (ask for one instance by its "
+                        f"SOPInstanceUID, with _f<k> for frame k of a cine)"
+                    )
+                if found:
+                    return image_record(found[0])
+        raise NotFoundError(f"unknown image {identifier!r}")
+
+    def count(self) -> int:
+        """Images in sight: available, or labelled though their file has gone."""
+        return self._count(IN_SIGHT)
+
+    def count_labelled(self) -> int:
+        """Images with a final annotation that stands."""
+        return self._count(ImageRow.labelled)
+
+    def labelled_ids(self) -> tuple[str, ...]:
+        """Ids of images with a final annotation that stands, oldest first."""
+        return self._ids(ImageRow.labelled)
+
+    def unlabelled_ids(self) -> tuple[str, ...]:
+        """Ids of available images without one, oldest first."""
+        return self._ids(~ImageRow.labelled & ImageRow.available)
+
+    def next_unlabelled(
+        self, *, seed: int | None = None, exclude: Collection[str] = ()
+    ) -> ImageRecord | None:
+        """An available image without a label, or None when there is none left.
+
+        Args:
+            seed: Chooses at random, the same image for the same seed and pool; None chooses the
+                image known longest.
+            exclude: Image ids not to choose.
+        """
+        pool = select(ImageRow).where(~ImageRow.labelled, ImageRow.available)
+        with self._database.reading() as session:
+            if seed is None:
+                row = _first(session, pool, ImageRow.id, 0, exclude)
+            else:
+                start = random.Random(seed).getrandbits(KEY_BITS)  # noqa: S311 - not a secret
+                row = _first(session, pool, ImageRow.random_key, start, exclude) or _first(
+                    session, pool, ImageRow.random_key, 0, exclude
+                )
+            return None if row is None else image_record(row)
+
+    def update_info(self, image_id: str, info: Mapping[str, Any]) -> None:
+        """Add ``info`` to the free JSON of an image; keys it has already are replaced.
+
+        Raises:
+            NotFoundError: If there is no such image.
+        """
+        with self._database.writing() as session:
+            row = find_row(session, image_id, lock=True)
+            row.info = {**row.info, **info}
+
+    def describe(
+        self,
+        image_id: str,
+        *,
+        patient: str | None = None,
+        group: str | None = None,
+        split: str | None = None,
+    ) -> None:
+        """State of an image what its data set tells and its file does not; None changes nothing.
+
+        A patient the file itself names is kept.
+
+        Raises:
+            NotFoundError: If there is no such image.
+        """
+        with self._database.writing() as session:
+            row = find_row(session, image_id, lock=True)
+            row.patient_id = row.patient_id or patient
+            row.near_duplicates = group or row.near_duplicates
+            row.split = split or row.split
+
+    def remove(self, image_id: str) -> None:
+        """Forget an image and its annotations; its files are left where they are.
+
+        Raises:
+            NotFoundError: If there is no such image.
+        """
+        with self._database.writing() as session:
+            session.delete(find_row(session, image_id, lock=True))
+
+    def mark_gone(self, image_ids: Iterable[str]) -> None:
+        """Say that the files of these images have left their source; annotations stay."""
+        with self._database.writing() as session:
+            for batch in _batches(tuple(image_ids)):
+                gone = update(ImageRow).where(ImageRow.image_id.in_(batch))
+                session.execute(gone.values(available=False))
+
+    def by_locator(self, source: ImageSource) -> dict[str, tuple[int, int]]:
+        """Size in bytes and modification time in ns of every available file of a source."""
+        columns = (ImageRow.locator, ImageRow.file_size, ImageRow.file_mtime_ns)
+        query = select(*columns).where(ImageRow.source == source, ImageRow.available)
+        with self._database.reading() as session:
+            return {locator: (size, mtime) for locator, size, mtime in session.execute(query)}
+
+    def ids_by_locator(self, source: ImageSource) -> dict[str, tuple[str, ...]]:
+        """Ids of the images in every available file of a source, by frame."""
+        query = select(ImageRow.locator, ImageRow.image_id).order_by(ImageRow.id)
+        ids: dict[str, tuple[str, ...]] = {}
+        with self._database.reading() as session:
+            for locator, image_id in session.execute(
+                query.where(ImageRow.source == source, ImageRow.available)
+            ):
+                ids[locator] = (*ids.get(locator, ()), image_id)
+        return ids
+
+    def record_refusal(
+        self, locator: str, code: str, message: str, *, size: int = 0, mtime_ns: int = 0
+    ) -> None:
+        """Keep why a file was not registered; the latest reason of a file counts."""
+        refusal = RefusalRow(
+            locator=locator,
+            code=code,
+            message=message,
+            file_size=size,
+            file_mtime_ns=mtime_ns,
+            created_at=now(),
+        )
+        with self._database.writing() as session:
+            session.merge(refusal)
+
+    def clear_refusals(self, locators: Iterable[str]) -> None:
+        """Forget the refusals of files that were mended or have gone."""
+        with self._database.writing() as session:
+            for batch in _batches(tuple(locators)):
+                session.execute(delete(RefusalRow).where(RefusalRow.locator.in_(batch)))
+
+    def refusals(self) -> tuple[Refusal, ...]:
+        """Every file that was not registered and why, by locator."""
+        with self._database.reading() as session:
+            rows = session.scalars(select(RefusalRow).order_by(RefusalRow.locator))
+            return tuple(
+                Refusal(
+                    locator=row.locator,
+                    code=row.code,
+                    message=row.message,
+                    size=row.file_size,
+                    mtime_ns=row.file_mtime_ns,
+                )
+                for row in rows
+            )
+
+    def list(
+        self, *, labelled: bool | None = None, limit: int | None = None, offset: int = 0
+    ) -> ImageRecords:
+        """Images in sight, oldest first.
+
+        Args:
+            labelled: True or False keeps only those with or without a final annotation.
+            limit: At most so many; None is all.
+            offset: Leave out so many first.
+        """
+        query = select(ImageRow).where(IN_SIGHT).order_by(ImageRow.id).limit(limit).offset(offset)
+        if labelled is not None:
+            query = query.where(ImageRow.labelled.is_(labelled))
+        with self._database.reading() as session:
+            return [image_record(row) for row in session.scalars(query)]
+
+    def _count(self, condition: ColumnExpressionArgument[bool]) -> int:
+        with self._database.reading() as session:
+            query = select(func.count()).select_from(ImageRow).where(condition)
+            return session.execute(query).scalar_one()
+
+    def _ids(self, condition: ColumnExpressionArgument[bool]) -> tuple[str, ...]:
+        with self._database.reading() as session:
+            query = select(ImageRow.image_id).where(condition).order_by(ImageRow.id)
+            return tuple(session.scalars(query))
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]
+
+
+def _first(
+    session: Session,
+    pool: Select[ImageRow],
+    key: Any,
+    start: int,
+    exclude: Collection[str],
+) -> ImageRow | None:
+    # Pages by key instead of NOT IN: a long exclusion would exceed the parameters of a statement.
+    excluded = set(exclude)
+    position = start
+    while True:
+        page = session.scalars(
+            pool.where(key >= position).order_by(key).limit(PAGE if excluded else 1)
+        ).all()
+        for row in page:
+            if row.image_id not in excluded:
+                return row
+        if len(page) < PAGE:
+            return None
+        position = cast("int", getattr(page[-1], key.key)) + 1
+
+
+def _upsert(
+    session: Session, values: Sequence[dict[str, Any]], infos: Mapping[str, dict[str, Any]]
+) -> None:
+    ids = [value["image_id"] for value in values]
+    query = select(ImageRow).where(ImageRow.image_id.in_(ids))
+    known = {row.image_id: row for row in session.scalars(query)}
+    for value in values:
+        row = known.get(value["image_id"])
+        for name, item in value.items() if row is not None else ():
+            if item is not None or name not in KEPT_UNLESS_STATED:
+                setattr(row, name, item)
+    new = [
+        {
+            **value,
+            "info": infos[value["image_id"]],
+            "random_key": random_key(value["image_id"]),
+            "labelled": False,
+            "created_at": now(),
+        }
+        for value in values
+        if value["image_id"] not in known
+    ]
+    if new:
+        session.execute(insert(ImageRow), new)

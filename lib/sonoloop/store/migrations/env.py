@@ -1,0 +1,12 @@
+"""Runs the migrations on the connection that :mod:`sonoloop.store.migrate` hands over."""
+
+from alembic import context
+
+from sonoloop.store.schema import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,
+)
+context.run_migrations()

@@ -1,0 +1,1 @@
+"""One module per schema; ``down_revision`` chains them."""

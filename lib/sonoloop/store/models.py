@@ -1,0 +1,181 @@
+"""The registry of model versions and which of them serve."""
+
+import logging
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias, get_args
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from sonoloop.errors import ConflictError, InvalidIdError, ModelError, NotFoundError, StoreError
+from sonoloop.records import ModelRecord, ModelTask
+from sonoloop.store.database import Database
+from sonoloop.store.files import sync_folder
+from sonoloop.store.ids import validate_image_id
+from sonoloop.store.paths import WorkspacePaths
+from sonoloop.store.records import model_record
+from sonoloop.store.schema import ModelRow, ServingRow, now
+
+logger = logging.getLogger(__name__)
+
+REQUIRED_FILES: Final = ("weights.safetensors", "card.json")
+MODEL_TASKS: Final[tuple[ModelTask, ...]] = get_args(ModelTask)
+
+ModelRecords: TypeAlias = list[ModelRecord]
+
+
+class Models:
+    """Model versions by id; every method is one transaction."""
+
+    def __init__(self, database: Database, paths: WorkspacePaths) -> None:
+        self._database = database
+        self._paths = paths
+
+    def register(self, card_json: Mapping[str, Any], source_dir: Path) -> ModelRecord:
+        """Copy a model folder into the workspace and list it; it does not serve yet.
+
+        Args:
+            card_json: The model card; ``model_id``, ``task`` and ``architecture`` are needed,
+                ``parent_id`` and ``metrics`` are taken when there are any.
+            source_dir: Folder with ``weights.safetensors`` and ``card.json``; all of it is
+                copied, links as what they point to.
+
+        Raises:
+            ModelError: If the card or the folder is incomplete.
+            ConflictError: If a model of this id is registered already.
+            StoreError: If the copy cannot be written; then nothing is registered.
+        """
+        row = _row_from(card_json)
+        for name in REQUIRED_FILES:
+            if not (source_dir / name).is_file():
+                raise ModelError(f"model folder {source_dir} has no {name}")
+        incoming = self._paths.models / f".incoming-{secrets.token_hex(8)}"
+        try:
+            _copy_synced(source_dir, incoming)
+            return self._list(row, incoming)
+        except OSError as error:
+            raise StoreError(
+                f"cannot copy the model to {self._paths.models}: {error.strerror} "
+                f"(nothing was registered)"
+            ) from error
+        finally:
+            shutil.rmtree(incoming, ignore_errors=True)
+
+    def _list(self, row: ModelRow, incoming: Path) -> ModelRecord:
+        with self._database.writing() as session:
+            known = session.scalar(select(ModelRow.id).where(ModelRow.model_id == row.model_id))
+            if known is not None:
+                raise ConflictError(
+                    f"model {row.model_id!r} is registered already (versions are never replaced: "
+                    f"give the new one its own id)"
+                )
+            target = self._paths.models / row.model_id
+            if target.exists():
+                # Its process died between the rename and the commit: nothing refers to it.
+                shutil.rmtree(target)
+            incoming.rename(target)
+            sync_folder(self._paths.models)
+            session.add(row)
+            session.flush()
+            return model_record(row, self._paths.models, serving=False)
+
+    def publish(self, model_id: str) -> ModelRecord:
+        """Make a model the one that serves its task, also an older one (that is a rollback).
+
+        Raises:
+            NotFoundError: If there is no such model.
+        """
+        try:
+            with self._database.writing() as session:
+                row = _find(session, model_id)
+                session.merge(ServingRow(task=row.task, model=row.id, published_at=now()))
+                record = model_record(row, self._paths.models, serving=True)
+        except IntegrityError as error:
+            raise ConflictError(
+                f"model {model_id!r} was published by two at once (publish again)"
+            ) from error
+        logger.info("model %s serves %s", model_id, record.task)
+        return record
+
+    def serving(self, task: ModelTask) -> ModelRecord | None:
+        """The model that serves a task, or None before the first was published."""
+        query = (
+            select(ModelRow)
+            .join(ServingRow, ServingRow.model == ModelRow.id)
+            .where(ServingRow.task == task)
+        )
+        with self._database.reading() as session:
+            row = session.scalar(query)
+            return None if row is None else model_record(row, self._paths.models, serving=True)
+
+    def get(self, model_id: str) -> ModelRecord:
+        """The model of that id.
+
+        Raises:
+            NotFoundError: If there is none.
+        """
+        with self._database.reading() as session:
+            row = _find(session, model_id)
+            serving = session.get(ServingRow, row.task)
+            return model_record(
+                row, self._paths.models, serving=serving is not None and serving.model == row.id
+            )
+
+    def list(self, task: ModelTask | None = None) -> ModelRecords:
+        """Models in the order they were registered, of one task or of all."""
+        query = (
+            select(ModelRow, ServingRow.model)
+            .outerjoin(ServingRow, ServingRow.model == ModelRow.id)
+            .order_by(ModelRow.id)
+        )
+        if task is not None:
+            query = query.where(ModelRow.task == task)
+        with self._database.reading() as session:
+            return [
+                model_record(row, self._paths.models, serving=serving is not None)
+                for row, serving in session.execute(query).tuples()
+            ]
+
+
+def _find(session: Session, model_id: str) -> ModelRow:
+    row = session.scalar(select(ModelRow).where(ModelRow.model_id == model_id))
+    if row is None:
+        raise NotFoundError(f"unknown model {model_id!r}")
+    return row
+
+
+def _row_from(card: Mapping[str, Any]) -> ModelRow:
+    missing = [name for name in ("model_id", "task", "architecture") if not card.get(name)]
+    if missing:
+        raise ModelError(f"the model card states no {', '.join(missing)}")
+    if card["task"] not in MODEL_TASKS:
+        raise ModelError(f"unknown task {card['task']!r} (one of {', '.join(MODEL_TASKS)})")
+    try:
+        model_id = validate_image_id(str(card["model_id"]))
+    except InvalidIdError as error:
+        raise ModelError(f"the model card's model_id is {error}") from error
+    return ModelRow(
+        model_id=model_id,
+        task=card["task"],
+        architecture=str(card["architecture"]),
+        parent_id=card.get("parent_id"),
+        metrics=dict(card.get("metrics") or {}),
+        created_at=now(),
+    )
+
+
+def _copy_synced(source: Path, target: Path) -> None:
+    shutil.copytree(source, target)
+    for folder, _, names in os.walk(target):
+        for name in names:
+            descriptor = os.open(Path(folder, name), os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_folder(Path(folder))

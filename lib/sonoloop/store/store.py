@@ -1,0 +1,77 @@
+"""One workspace, opened."""
+
+import logging
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sonoloop.store.annotations import Annotations
+from sonoloop.store.database import Database
+from sonoloop.store.images import Images
+from sonoloop.store.jobs import Jobs
+from sonoloop.store.migrate import ensure_schema
+from sonoloop.store.models import Models
+from sonoloop.store.paths import WorkspacePaths
+
+logger = logging.getLogger(__name__)
+
+
+class Store:
+    """What the server remembers; usable from many threads and from several processes at once.
+
+    Attributes:
+        paths: Folders of the workspace.
+        images: The images and the pool of those still to be labelled.
+        annotations: What readers and models said of them.
+        models: The registry of model versions.
+        jobs: Background work.
+    """
+
+    def __init__(self, paths: WorkspacePaths, database: Database) -> None:
+        self.paths = paths
+        self._database = database
+        self.images = Images(database)
+        self.annotations = Annotations(database, paths)
+        self.models = Models(database, paths)
+        self.jobs = Jobs(database)
+
+    @classmethod
+    def open(cls, workspace: Path, *, url: str | None = None) -> Self:
+        """Open a workspace, making it or bringing its database up to date where needed.
+
+        Args:
+            workspace: Folder of everything a user creates; made when it does not exist.
+            url: Address of the database; None is a SQLite file in the workspace.
+
+        Raises:
+            StoreError: If the folder or the database is unusable, or the database is newer than
+                this program.
+        """
+        paths = WorkspacePaths(workspace.resolve())
+        paths.make()
+        database = Database.at(paths.database) if url is None else Database(url)
+        try:
+            ensure_schema(database, paths.root)
+        except BaseException:
+            database.close()
+            raise
+        store = cls(paths, database)
+        leftovers = store.annotations.sweep_orphans()
+        if leftovers:
+            logger.info("removed %s label files that a dead process left half written", leftovers)
+        return store
+
+    def close(self) -> None:
+        """Close the database; the store cannot be used afterwards."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
