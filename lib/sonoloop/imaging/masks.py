@@ -209,7 +209,7 @@ def _grey_of(colours: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def _from_black_and_white(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if np.any((values != 0) & (values != 255)):
         return values
-    return (values == 255).astype(np.uint8)
+    return np.asarray(values == 255, dtype=np.uint8)
 
 
 def _checked_labels(voxels: npt.NDArray[Any], shape: tuple[int, int], max_label: int) -> LabelMap:
