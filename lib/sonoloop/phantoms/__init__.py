@@ -1,0 +1,1 @@
+"""Synthetic breast ultrasound: seeded phantoms with masks, for samples and tests."""
