@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from sonoloop.errors import NotFoundError, StoreError
+from sonoloop.errors import ConflictError, NotFoundError, StoreError
 from sonoloop.geometry import LabelMap
 from sonoloop.labels import Pathology
 from sonoloop.records import Annotation, ImageRecord, LabelledImage, LabelTag
@@ -68,6 +68,7 @@ class Annotations:
 
         Raises:
             NotFoundError: If there is no such image.
+            ConflictError: If this is an import and somebody has annotated the image here since.
             LabelReadError: If the label map does not fit the image.
             StoreError: If it cannot be written; then nothing has changed.
         """
@@ -89,6 +90,8 @@ class Annotations:
             imported = _by_import_key(session, new.import_key)
             if imported is not None:
                 return record_of(imported, new.image_id)
+            if new.import_key is not None:
+                _refuse_to_override(session, image, new)
             last = session.scalar(
                 select(func.max(AnnotationRow.revision)).where(
                     AnnotationRow.image == image.id, AnnotationRow.tag == new.tag
@@ -237,15 +240,15 @@ class Annotations:
             or f"{image.source}:{image.locator}",
             group=image.group,
             split=image.split,
+            device=image.info.get("device"),
+            label_conflict=bool(image.info.get("label_conflict", False)),
         )
 
-    def imported(self, keys: Collection[str]) -> set[str]:
-        """Those of ``keys`` that have been imported already."""
+    def import_keys(self) -> frozenset[str]:
+        """Content hashes of all that has been imported, also of what was withdrawn."""
+        query = select(AnnotationRow.import_key).where(AnnotationRow.import_key.is_not(None))
         with self._database.reading() as session:
-            known = session.scalars(
-                select(AnnotationRow.import_key).where(AnnotationRow.import_key.is_not(None))
-            )
-            return set(keys).intersection(key for key in known if key is not None)
+            return frozenset(key for key in session.scalars(query) if key is not None)
 
     def count(self) -> int:
         """Revisions ever saved, also those withdrawn."""
@@ -280,6 +283,15 @@ def _by_import_key(session: Session, key: str | None) -> AnnotationRow | None:
     if key is None:
         return None
     return session.scalar(select(AnnotationRow).where(AnnotationRow.import_key == key))
+
+
+def _refuse_to_override(session: Session, image: ImageRow, new: NewAnnotation) -> None:
+    standing = _standing(session, image, new.tag)
+    if standing and standing[-1].import_key is None:
+        raise ConflictError(
+            f"image {new.image_id!r} was annotated here by {standing[-1].reader!r} since "
+            f"(withdraw that label to import another)"
+        )
 
 
 def _new_row(

@@ -2,10 +2,10 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
@@ -18,8 +18,20 @@ from sonoloop.store.schema import to_json
 BUSY_TIMEOUT_MS: Final = 30_000
 """How long a writer waits for another process before it gives up."""
 
+BATCH: Final = 500
+"""Values in one statement; databases limit them."""
+
 POOL_SIZE: Final = 8
 POOL_OVERFLOW: Final = 56
+
+
+T = TypeVar("T")
+
+
+def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """``items`` in pieces that fit one statement."""
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]
 
 
 def _failure(error: SQLAlchemyError) -> StoreError:

@@ -2,24 +2,24 @@
 
 import hashlib
 import random
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias, cast
 
-from sqlalchemy import ColumnExpressionArgument, Select, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnExpressionArgument, Select, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from sonoloop.errors import AmbiguousImageError, NotFoundError
 from sonoloop.records import ImageRecord, ImageSource
-from sonoloop.store.database import Database
+from sonoloop.store.database import Database, batches
 from sonoloop.store.ids import validate_image_id
 from sonoloop.store.records import Refusal, image_record
-from sonoloop.store.schema import ImageRow, RefusalRow, now
+from sonoloop.store.refusals import Refusals
+from sonoloop.store.schema import ImageRow, now
 
-BATCH: Final = 500
 PAGE: Final = 64
 KEY_BITS: Final = 63
 
-T = TypeVar("T")
 ImageRecords: TypeAlias = list[ImageRecord]
 
 IN_SIGHT: Final = or_(ImageRow.available, ImageRow.labelled)
@@ -75,26 +75,51 @@ def _values(record: ImageRecord) -> dict[str, Any]:
 KEPT_UNLESS_STATED: Final = ("patient_id", "near_duplicates", "split")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageDescription:
+    """What a data set tells of an image beside its file; None or empty tells nothing.
+
+    Attributes:
+        info: Added to the free JSON of the image; plain values.
+    """
+
+    image_id: str
+    patient: str | None = None
+    group: str | None = None
+    split: str | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+
+
 class Images:
     """Images by id; every method is one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._refusals = Refusals(database)
 
-    def upsert_many(self, records: Sequence[ImageRecord]) -> None:
-        """Register images, or renew what is known of them.
+    def upsert_many(
+        self, records: Sequence[ImageRecord], *, replacing: Collection[str] = ()
+    ) -> int:
+        """Register images, or renew what is known of them; how many were new.
 
         An image already known keeps its labels and its ``info``; its patient, group and split
         stay where the new record states none.
+
+        Args:
+            records: Images, each id once.
+            replacing: Locators of files that changed: images they held before and that are not
+                among ``records`` are marked as gone in the same transaction.
 
         Raises:
             InvalidIdError: If an image id could not be one of ours; nothing is registered then.
         """
         values = [_values(record) for record in records]
         infos = {record.image_id: record.info for record in records}
+        sources = {record.source for record in records}
         with self._database.writing() as session:
-            for batch in _batches(values):
-                _upsert(session, batch, infos)
+            for source in sources:
+                _mark_gone(session, source, tuple(replacing))
+            return sum(_upsert(session, batch, infos) for batch in batches(values))
 
     def get(self, image_id: str) -> ImageRecord:
         """The image of that id.
@@ -173,26 +198,28 @@ class Images:
             row = find_row(session, image_id, lock=True)
             row.info = {**row.info, **info}
 
-    def describe(
-        self,
-        image_id: str,
-        *,
-        patient: str | None = None,
-        group: str | None = None,
-        split: str | None = None,
-    ) -> None:
-        """State of an image what its data set tells and its file does not; None changes nothing.
+    def get_many(self, image_ids: Collection[str]) -> dict[str, ImageRecord]:
+        """Those of the images that are known, by id."""
+        found: dict[str, ImageRecord] = {}
+        with self._database.reading() as session:
+            for batch in batches(tuple(image_ids)):
+                query = select(ImageRow).where(ImageRow.image_id.in_(batch))
+                found.update({row.image_id: image_record(row) for row in session.scalars(query)})
+        return found
 
-        A patient the file itself names is kept.
+    def describe_many(self, descriptions: Sequence[ImageDescription]) -> None:
+        """State of images what their data set tells and their files do not.
 
-        Raises:
-            NotFoundError: If there is no such image.
+        What a description does not tell is left as it is, and so is a patient that the file
+        itself names; unknown images are passed over.
         """
         with self._database.writing() as session:
-            row = find_row(session, image_id, lock=True)
-            row.patient_id = row.patient_id or patient
-            row.near_duplicates = group or row.near_duplicates
-            row.split = split or row.split
+            for batch in batches(descriptions):
+                query = select(ImageRow).where(ImageRow.image_id.in_([d.image_id for d in batch]))
+                rows = {row.image_id: row for row in session.scalars(query)}
+                for told in batch:
+                    if told.image_id in rows:
+                        _describe(rows[told.image_id], told)
 
     def remove(self, image_id: str) -> None:
         """Forget an image and its annotations; its files are left where they are.
@@ -203,12 +230,18 @@ class Images:
         with self._database.writing() as session:
             session.delete(find_row(session, image_id, lock=True))
 
-    def mark_gone(self, image_ids: Iterable[str]) -> None:
-        """Say that the files of these images have left their source; annotations stay."""
+    def mark_gone(self, source: ImageSource, locators: Collection[str]) -> int:
+        """Say that files have left their source; annotations stay. How many images that were."""
         with self._database.writing() as session:
-            for batch in _batches(tuple(image_ids)):
-                gone = update(ImageRow).where(ImageRow.image_id.in_(batch))
-                session.execute(gone.values(available=False))
+            return _mark_gone(session, source, tuple(locators))
+
+    def mark_other_sources_gone(self, source: ImageSource) -> int:
+        """Say that images of sources that are not open have gone; uploads stay. How many."""
+        others = ImageRow.source.not_in((source, "upload")) & ImageRow.available
+        with self._database.writing() as session:
+            return _rows_changed(
+                session.execute(update(ImageRow).where(others).values(available=False))
+            )
 
     def by_locator(self, source: ImageSource) -> dict[str, tuple[int, int]]:
         """Size in bytes and modification time in ns of every available file of a source."""
@@ -217,52 +250,42 @@ class Images:
         with self._database.reading() as session:
             return {locator: (size, mtime) for locator, size, mtime in session.execute(query)}
 
-    def ids_by_locator(self, source: ImageSource) -> dict[str, tuple[str, ...]]:
-        """Ids of the images in every available file of a source, by frame."""
-        query = select(ImageRow.locator, ImageRow.image_id).order_by(ImageRow.id)
-        ids: dict[str, tuple[str, ...]] = {}
-        with self._database.reading() as session:
-            for locator, image_id in session.execute(
-                query.where(ImageRow.source == source, ImageRow.available)
-            ):
-                ids[locator] = (*ids.get(locator, ()), image_id)
-        return ids
-
-    def record_refusal(
-        self, locator: str, code: str, message: str, *, size: int = 0, mtime_ns: int = 0
-    ) -> None:
-        """Keep why a file was not registered; the latest reason of a file counts."""
-        refusal = RefusalRow(
-            locator=locator,
-            code=code,
-            message=message,
-            file_size=size,
-            file_mtime_ns=mtime_ns,
-            created_at=now(),
+    def locators_by_uid(self, source: ImageSource) -> dict[str, str]:
+        """Locator of every available SOP instance of a source, by its UID."""
+        query = select(ImageRow.sop_instance_uid, ImageRow.locator).where(
+            ImageRow.source == source, ImageRow.available, ImageRow.sop_instance_uid.is_not(None)
         )
-        with self._database.writing() as session:
-            session.merge(refusal)
+        with self._database.reading() as session:
+            return {uid: locator for uid, locator in session.execute(query) if uid is not None}
 
-    def clear_refusals(self, locators: Iterable[str]) -> None:
-        """Forget the refusals of files that were mended or have gone."""
-        with self._database.writing() as session:
-            for batch in _batches(tuple(locators)):
-                session.execute(delete(RefusalRow).where(RefusalRow.locator.in_(batch)))
+    def single_by_locator(
+        self, source: ImageSource, locators: Collection[str]
+    ) -> dict[str, ImageRecord]:
+        """Image of each of these available files that holds exactly one, by locator."""
+        found: dict[str, ImageRecords] = {}
+        with self._database.reading() as session:
+            for batch in batches(tuple(locators)):
+                there = (ImageRow.source == source) & ImageRow.locator.in_(batch)
+                query = select(ImageRow).where(there, ImageRow.available)
+                for row in session.scalars(query):
+                    found.setdefault(row.locator, []).append(image_record(row))
+        return {locator: images[0] for locator, images in found.items() if len(images) == 1}
+
+    def record_refusal(self, locator: str, code: str, message: str) -> None:
+        """Keep why a file was not registered; the latest reason of a file counts."""
+        self._refusals.record([Refusal(locator=locator, code=code, message=message)])
 
     def refusals(self) -> tuple[Refusal, ...]:
         """Every file that was not registered and why, by locator."""
-        with self._database.reading() as session:
-            rows = session.scalars(select(RefusalRow).order_by(RefusalRow.locator))
-            return tuple(
-                Refusal(
-                    locator=row.locator,
-                    code=row.code,
-                    message=row.message,
-                    size=row.file_size,
-                    mtime_ns=row.file_mtime_ns,
-                )
-                for row in rows
-            )
+        return self._refusals.all()
+
+    def record_refusals(self, refusals: Sequence[Refusal]) -> None:
+        """:meth:`record_refusal` for many files in one transaction."""
+        self._refusals.record(refusals)
+
+    def clear_refusals(self, locators: Collection[str]) -> None:
+        """Forget the refusals of files that were mended or have gone."""
+        self._refusals.clear(locators)
 
     def list(
         self, *, labelled: bool | None = None, limit: int | None = None, offset: int = 0
@@ -291,11 +314,6 @@ class Images:
             return tuple(session.scalars(query))
 
 
-def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), BATCH):
-        yield items[start : start + BATCH]
-
-
 def _first(
     session: Session,
     pool: Select[ImageRow],
@@ -318,9 +336,30 @@ def _first(
         position = cast("int", getattr(page[-1], key.key)) + 1
 
 
+def _rows_changed(result: Any) -> int:
+    return int(result.rowcount)
+
+
+def _mark_gone(session: Session, source: str, locators: Sequence[str]) -> int:
+    gone = 0
+    for batch in batches(locators):
+        there = (ImageRow.source == source) & ImageRow.locator.in_(batch) & ImageRow.available
+        change = update(ImageRow).where(there).values(available=False)
+        gone += _rows_changed(session.execute(change))
+    return gone
+
+
+def _describe(row: ImageRow, told: ImageDescription) -> None:
+    row.patient_id = row.patient_id or told.patient
+    row.near_duplicates = told.group or row.near_duplicates
+    row.split = told.split or row.split
+    if any(row.info.get(name) != value for name, value in told.info.items()):
+        row.info = {**row.info, **told.info}
+
+
 def _upsert(
     session: Session, values: Sequence[dict[str, Any]], infos: Mapping[str, dict[str, Any]]
-) -> None:
+) -> int:
     ids = [value["image_id"] for value in values]
     query = select(ImageRow).where(ImageRow.image_id.in_(ids))
     known = {row.image_id: row for row in session.scalars(query)}
@@ -342,3 +381,4 @@ def _upsert(
     ]
     if new:
         session.execute(insert(ImageRow), new)
+    return len(new)

@@ -1,0 +1,1 @@
+"""Where studies come from: a folder or a DICOMweb PACS, behind one port."""
