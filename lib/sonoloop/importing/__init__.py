@@ -1,0 +1,1 @@
+"""Study folders from published data sets, from plain pictures, and from phantoms."""
