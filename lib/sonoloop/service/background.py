@@ -1,0 +1,100 @@
+"""Jobs that run in a thread of the server: batch inference and scoring."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+from sonoloop.errors import SonoloopError
+from sonoloop.records import Job, JobKind
+from sonoloop.store.jobs import Ending
+from sonoloop.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+THREAD_KINDS: Final[tuple[JobKind, ...]] = ("batch_infer", "scoring")
+
+
+class JobHandle:
+    """What the work of a job may ask and tell."""
+
+    def __init__(self, store: Store, job_id: str, closing: threading.Event) -> None:
+        self._store = store
+        self._job_id = job_id
+        self._closing = closing
+
+    def report(self, progress: Mapping[str, Any], line: str | None = None) -> None:
+        """Publish how far the work is."""
+        self._store.jobs.heartbeat(self._job_id, dict(progress), line)
+
+    def should_stop(self) -> bool:
+        """True once somebody asked for the end."""
+        return self._closing.is_set() or self._store.jobs.stop_requested(self._job_id)
+
+
+Work: TypeAlias = Callable[[JobHandle], str]
+"""Does the job and returns its last line."""
+
+
+class BackgroundJobs:
+    """Runs jobs in threads; the store knows them, refuses doubles and keeps their progress."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._closing = threading.Event()
+        self._threads: dict[str, threading.Thread] = {}
+
+    def start(
+        self, kind: JobKind, target: str, request: Mapping[str, Any], work: Work, *, wait: bool
+    ) -> Job:
+        """Begin ``work``; with ``wait``, return when it has ended.
+
+        Raises:
+            JobConflictError: If a job of this kind runs on this target already.
+        """
+        job = self._store.jobs.create(kind, target, dict(request))
+        thread = threading.Thread(
+            target=self._run, args=(job.job_id, work), name=f"{kind}-{target}", daemon=True
+        )
+        self._threads[job.job_id] = thread
+        thread.start()
+        if wait:
+            thread.join()
+        return self._store.jobs.get(job.job_id)
+
+    def _run(self, job_id: str, work: Work) -> None:
+        handle = JobHandle(self._store, job_id, self._closing)
+        status: Ending = "ERROR"
+        line = "ended unexpectedly (see the server log)"
+        self._store.jobs.start(job_id, None, None)
+        try:
+            line = work(handle)
+            status = "STOPPED" if handle.should_stop() else "DONE"
+        except SonoloopError as error:
+            line = str(error)
+        finally:
+            self._store.jobs.finish(job_id, status, line)
+            self._threads.pop(job_id, None)
+
+    def stop(self, kind: JobKind, *, timeout_s: float = 10.0) -> list[Job]:
+        """Ask every job of ``kind`` to end, and wait for that a while."""
+        stopped = []
+        for job in self._store.jobs.active(kind):
+            self._store.jobs.request_stop(job.job_id)
+            thread = self._threads.get(job.job_id)
+            if thread:
+                thread.join(timeout_s)
+            stopped.append(self._store.jobs.get(job.job_id))
+        return stopped
+
+    def end_leftovers(self) -> None:
+        """Close the jobs of a server that died: their threads died with it."""
+        for kind in THREAD_KINDS:
+            for job in self._store.jobs.active(kind):
+                self._store.jobs.finish(job.job_id, "ERROR", "the server ended while this ran")
+
+    def close(self, *, timeout_s: float = 5.0) -> None:
+        """Ask every job to end and wait for that a while."""
+        self._closing.set()
+        for thread in list(self._threads.values()):
+            thread.join(timeout_s)

@@ -1,0 +1,183 @@
+"""What a reader submits for one image: parsed, checked against the image, and kept."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from sonoloop.errors import InvalidRequestError
+from sonoloop.geometry import LabelMap
+from sonoloop.imaging.masks import decode_label_map
+from sonoloop.labels import LABEL_NAMES, Pathology, parse_birads, parse_pathology
+from sonoloop.records import Annotation, ImageRecord, LabelTag
+from sonoloop.store.annotations import NewAnnotation
+from sonoloop.store.store import Store
+
+DEFAULT_READER: Final = "annotator"
+MAX_TEXT: Final = 128
+MAX_SECONDS: Final = 24 * 3600.0
+MAX_INFO_CHARS: Final = 64 * 1024
+MAX_SEGMENTS: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What came with a label.
+
+    Attributes:
+        highest_value: Largest value that means something in the label file.
+        segment_pathology: Pathology each value stands for, where its segment is named so.
+        info: Everything the client sent, as it sent it.
+    """
+
+    pathology: Pathology | None
+    birads: str | None
+    reader: str
+    source_model: str | None
+    seconds_spent: float | None
+    highest_value: int
+    segment_pathology: dict[int, Pathology]
+    info: dict[str, Any]
+
+
+def parse_submission(params: Mapping[str, Any]) -> Submission:
+    """The parameters of a label, understood.
+
+    ``label_info``, ``[{"name": ..., "idx": ...}]`` as Slicer and OHIF send it, says which values
+    the file may hold; without it that is 1 alone. A segment called ``benign`` or ``malignant``
+    tells the pathology to clients that have no other way of saying it.
+
+    Raises:
+        InvalidRequestError: If a parameter is malformed or out of range.
+    """
+    segments = _segments(params.get("label_info"))
+    if len(str(dict(params))) > MAX_INFO_CHARS:
+        raise InvalidRequestError(f"label parameters exceed {MAX_INFO_CHARS} characters")
+    return Submission(
+        pathology=parse_pathology(params.get("pathology")),
+        birads=parse_birads(params.get("birads")),
+        reader=_text(params, "reader") or _text(params, "client_id") or DEFAULT_READER,
+        source_model=_text(params, "source_model"),
+        seconds_spent=_seconds(params.get("seconds_spent")),
+        highest_value=max(segments, default=max(LABEL_NAMES.values())),
+        segment_pathology={
+            value: Pathology(name.lower())
+            for value, name in segments.items()
+            if name.lower() in (Pathology.BENIGN, Pathology.MALIGNANT)
+        },
+        info={name: value for name, value in params.items() if value is not None},
+    )
+
+
+def _text(params: Mapping[str, Any], name: str) -> str | None:
+    value = params.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or len(value) > MAX_TEXT or not value.isprintable():
+        raise InvalidRequestError(
+            f"{name} must be printable text of at most {MAX_TEXT} characters, got {value!r:.80}"
+        )
+    return value
+
+
+def _seconds(value: object) -> float | None:
+    if value is None or value == "":
+        return None
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= MAX_SECONDS:
+        raise InvalidRequestError(
+            f"seconds_spent must be a number in [0, {MAX_SECONDS:.0f}], got {value!r:.80}"
+        )
+    return seconds
+
+
+def _segments(label_info: object) -> dict[int, str]:
+    """Name of each value; empty when the client told none."""
+    if label_info is None:
+        return {}
+    rule = f"label_info must be a list of at most {MAX_SEGMENTS} {{'name': text, 'idx': 1..255}}"
+    if not isinstance(label_info, list) or len(label_info) > MAX_SEGMENTS:
+        raise InvalidRequestError(f"{rule}, got {label_info!r:.80}")
+    segments: dict[int, str] = {}
+    for entry in label_info:
+        name = entry.get("name") if isinstance(entry, dict) else None
+        value = entry.get("idx", len(segments) + 1) if isinstance(entry, dict) else None
+        if not isinstance(name, str) or type(value) is not int or not 1 <= value <= 255:
+            raise InvalidRequestError(f"{rule}, got the entry {entry!r:.80}")
+        segments[value] = name
+    return segments
+
+
+class Labelling:
+    """Keeps what readers submit."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def save(
+        self,
+        record: ImageRecord,
+        tag: LabelTag,
+        submission: Submission,
+        *,
+        file: tuple[bytes, str] | None,
+    ) -> Annotation:
+        """Keep a new revision of the label ``tag`` of an image; durable when this returns.
+
+        Args:
+            record: The image.
+            tag: ``final`` for what a reader says.
+            submission: What came with the file.
+            file: Bytes and name of the label file; None says, together with the pathology
+                ``normal``, that there is no lesion.
+
+        Raises:
+            LabelReadError: If the file is unreadable, of another size, or holds other values.
+            InvalidRequestError: If mask and pathology contradict one another.
+        """
+        label_map, pathology = self._outline(record, submission, file)
+        return self._store.annotations.save(
+            NewAnnotation(
+                image_id=record.image_id,
+                tag=tag,
+                pathology=pathology,
+                birads=submission.birads,
+                reader=submission.reader,
+                source_model=submission.source_model,
+                seconds_spent=submission.seconds_spent,
+                info=submission.info,
+            ),
+            label_map,
+        )
+
+    def _outline(
+        self, record: ImageRecord, submission: Submission, file: tuple[bytes, str] | None
+    ) -> tuple[LabelMap, Pathology | None]:
+        shape = (record.rows, record.columns)
+        if file is None:
+            if submission.pathology is not Pathology.NORMAL:
+                raise InvalidRequestError(
+                    "a label needs a file (only pathology=normal, no lesion, goes without)"
+                )
+            return np.zeros(shape, dtype=np.uint8), Pathology.NORMAL
+        values = decode_label_map(*file, shape=shape, max_label=submission.highest_value)
+        pathology = submission.pathology or _worst_segment(values, submission.segment_pathology)
+        if pathology is Pathology.NORMAL and values.any():
+            raise InvalidRequestError(
+                f"pathology normal contradicts a mask of {int((values > 0).sum())} pixels "
+                f"(erase the mask or choose benign or malignant)"
+            )
+        return (values > 0).astype(np.uint8), pathology
+
+
+def _worst_segment(values: LabelMap, pathology_of: Mapping[int, Pathology]) -> Pathology | None:
+    found = {name for value, name in pathology_of.items() if (values == value).any()}
+    for pathology in (Pathology.MALIGNANT, Pathology.BENIGN):
+        if pathology in found:
+            return pathology
+    return None

@@ -1,0 +1,88 @@
+"""Jobs and images as MONAI Label's clients know them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sonoloop.records import Annotation, ImageRecord, Job
+
+SERVER_ONLY: Final = frozenset({"studies"})
+"""Parts of a job's request that are no client's business."""
+
+
+def job_json(job: Job, *, log_lines: Sequence[str] = ()) -> dict[str, Any]:
+    """A job as the status of a background task.
+
+    ``details`` is never empty: Slicer shows its last line without looking whether there is one.
+    """
+    details = [*log_lines, *job.details] or [f"{job.kind} of {job.target}: {job.status}"]
+    return {
+        "id": job.job_id,
+        "status": job.status,
+        "request": {k: v for k, v in job.request.items() if k not in SERVER_ONLY},
+        "start_ts": _stamp(job.started_at or job.created_at),
+        "end_ts": _stamp(job.ended_at),
+        "details": details[-20:],
+        "progress": job.progress,
+    }
+
+
+def train_stats(job: Job) -> dict[str, Any]:
+    """How far a training is, or how it went; numbers only, as viewers draw them.
+
+    ``total_time`` is there once it has ended: viewers take it for the end of the training.
+    """
+    stats: dict[str, Any] = {"epoch": 0, "total_epochs": 1, "best_metric": 0.0}
+    stats |= {name: value for name, value in job.progress.items() if value is not None}
+    stats |= {"job_id": job.job_id, "status": job.status, "start_ts": _stamp(job.started_at)}
+    if job.ended_at and job.started_at:
+        stats["total_time"] = str(job.ended_at - job.started_at).partition(".")[0]
+    return stats
+
+
+def image_json(record: ImageRecord) -> dict[str, Any]:
+    """What is known of an image, with what clients have added."""
+    known = {
+        "name": f"{record.image_id}.nrrd",
+        "PatientID": record.patient_id,
+        "StudyInstanceUID": record.study_instance_uid,
+        "SeriesInstanceUID": record.series_instance_uid,
+        "SOPInstanceUID": record.sop_instance_uid,
+        "Modality": record.modality,
+        "StudyDate": record.study_date,
+        "rows": record.rows,
+        "columns": record.columns,
+        "frame": record.frame,
+        "frame_count": record.frame_count,
+        "spacing_mm": list(record.spacing_mm) if record.spacing_mm else None,
+        "flags": list(record.flags),
+        "source": record.source,
+    }
+    return record.info | {name: value for name, value in known.items() if value is not None}
+
+
+def label_json(annotation: Annotation) -> dict[str, Any]:
+    """What is known of a label, with what its client sent."""
+    known = {
+        "name": f"{annotation.image_id}.nrrd",
+        "pathology": annotation.pathology,
+        "birads": annotation.birads,
+        "reader": annotation.reader,
+        "source_model": annotation.source_model,
+        "seconds_spent": annotation.seconds_spent,
+        "revision": annotation.revision,
+        "ts": int(annotation.created_at.timestamp()),
+    }
+    return annotation.info | {name: value for name, value in known.items() if value is not None}
+
+
+def object_json(record: ImageRecord, labels: Sequence[Annotation]) -> dict[str, Any]:
+    """One entry of ``/datastore/?output=all``; ``labels`` holds at most one of each tag."""
+    return {
+        "image": {"ext": ".nrrd", "info": image_json(record)},
+        "labels": {label.tag: {"ext": ".nrrd", "info": label_json(label)} for label in labels},
+    }
+
+
+def _stamp(when: datetime | None) -> str | None:
+    return None if when is None else when.astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,239 @@
+"""Everything the server does, put together and looked after."""
+
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any, Final, Self
+
+from sonoloop.errors import SonoloopError
+from sonoloop.networks.card import read_card
+from sonoloop.pacs.open import open_source
+from sonoloop.pacs.port import StudySource
+from sonoloop.records import Annotation, ImageRecord, LabelTag
+from sonoloop.service.background import BackgroundJobs
+from sonoloop.service.batch import BatchService
+from sonoloop.service.images import ImageLibrary
+from sonoloop.service.inference import TASKS, InferenceService, PipelineLoader, load_compiled
+from sonoloop.service.info import InfoBoard, InfoSources
+from sonoloop.service.labelling import Labelling, Submission
+from sonoloop.service.lock import WorkspaceLock
+from sonoloop.service.logs import Logs
+from sonoloop.service.scanning import Scanner
+from sonoloop.service.scoring import ScoringService
+from sonoloop.service.sessions import Sessions
+from sonoloop.service.strategies import Leases, next_image
+from sonoloop.service.training import TrainingService, WorkerCommand, worker_command
+from sonoloop.service.uploads import Uploads
+from sonoloop.settings import PipelineSettings, ServerSettings
+from sonoloop.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+SHIPPED_MODELS: Final = Path(__file__).resolve().parents[3] / "apps" / "breast_ultrasound" / "model"
+FIRST_SCAN_S: Final = 3.0
+TICK_S: Final = 0.5
+CLEAN_UP_S: Final = 60.0
+
+
+class Service:
+    """One workspace at work.
+
+    Attributes:
+        store: Images, annotations, models, jobs.
+        source: Where studies come from.
+        images: Pixels of the store's images.
+        inference: The serving pipeline.
+        training, batch, scoring: Background work.
+        sessions: Images of clients that stay outside the store.
+        uploads: Images that clients add to it.
+        labelling: Keeps what readers submit.
+        logs: What the server wrote.
+        info: The answer to ``/info``, kept ready.
+        settings: How the server listens and what it accepts.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        source: StudySource,
+        server: ServerSettings,
+        inference: InferenceService,
+        training: TrainingService,
+    ) -> None:
+        self.store, self.source, self.settings = store, source, server
+        self.inference, self.training = inference, training
+        self.jobs = BackgroundJobs(store)
+        self.images = ImageLibrary(store, source)
+        self.batch = BatchService(store, self.images, inference, self.jobs)
+        self.scoring = ScoringService(store, self.images, inference, self.jobs)
+        self.sessions = Sessions(store.paths.sessions, max_expiry_s=server.session_expiry_s)
+        self.uploads = Uploads(store)
+        self.labelling = Labelling(store)
+        self.logs = Logs(store.paths.logs)
+        self.leases = Leases()
+        self.scanner = Scanner(
+            source, store, rescan_s=server.rescan_s, changed=lambda: self._count_refusals()
+        )
+        self._refused = 0
+        self.info = InfoBoard(
+            InfoSources(store, inference, lambda: self.scanner.state, lambda: self._refused)
+        )
+        self._closing = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, name="look-after", daemon=True)
+        self._lock: WorkspaceLock | None = None
+
+    @classmethod
+    def open(
+        cls,
+        studies: str,
+        workspace: Path,
+        server: ServerSettings,
+        pipeline: PipelineSettings,
+        *,
+        shipped_models: Path | None = SHIPPED_MODELS,
+        load_pipeline: PipelineLoader = load_compiled,
+        command: WorkerCommand = worker_command,
+        database_url: str | None = None,
+    ) -> Self:
+        """Open a workspace and start to look after it.
+
+        Args:
+            studies: Folder of studies or address of a DICOMweb PACS.
+            workspace: Folder of everything the server writes.
+            server: How it listens and what it accepts.
+            pipeline: Thresholds, margins, device.
+            shipped_models: Folder with ``segmentation/`` and ``classification/``, published where
+                the workspace serves no model yet; None publishes nothing.
+            load_pipeline: Makes the pipeline of two model folders.
+            command: Starts the process of a training.
+            database_url: Address of the database; None is SQLite in the workspace.
+
+        Raises:
+            StoreError: If the workspace is unusable or another server uses it.
+            ConfigError: If ``studies`` is no folder and no address.
+        """
+        lock = WorkspaceLock(workspace)
+        try:
+            store = Store.open(workspace, url=database_url)
+            source = open_source(studies, workspace)
+        except BaseException:
+            lock.release()
+            raise
+        if shipped_models:
+            publish_shipped(store, shipped_models)
+        threads = server.training_threads or max(1, (os.cpu_count() or 1) // 2)
+        inference = InferenceService(store.models, pipeline, load=load_pipeline)
+        is_address = studies.startswith(("http://", "https://"))
+        training = TrainingService(
+            store,
+            server,
+            studies=studies if is_address else str(Path(studies).resolve()),
+            threads=threads,
+            command=command,
+        )
+        service = cls(store, source, server, inference, training)
+        service._lock = lock
+        service.start()
+        return service
+
+    def start(self) -> None:
+        """Load the models, look for studies, take up what an earlier server left."""
+        self.jobs.end_leftovers()
+        self.inference.refresh()
+        self.scanner.start(wait_s=FIRST_SCAN_S)
+        self.training.supervise()
+        self._count_refusals()
+        self.info.rebuild()
+        self._ticker.start()
+
+    def next_image(self, strategy: str, *, client: str) -> ImageRecord | None:
+        """The next image for ``client``, or None when every image is labelled.
+
+        Raises:
+            NotFoundError: If there is no strategy of that name.
+        """
+        record = next_image(self.store.images, self.leases, strategy, client=client)
+        if record:
+            handed = {"ts": int(time.time()), "client_id": client or None}
+            known = dict(record.info.get("strategy") or {})
+            self.store.images.update_info(record.image_id, {"strategy": known | {strategy: handed}})
+        return record
+
+    def save_label(
+        self,
+        image: str,
+        tag: LabelTag,
+        submission: Submission,
+        *,
+        file: tuple[bytes, str] | None,
+    ) -> Annotation:
+        """Keep what a reader submits; durable when this returns.
+
+        Raises:
+            NotFoundError: If there is no such image.
+            LabelReadError: If the label does not fit the image.
+            InvalidRequestError: If mask and pathology contradict one another.
+        """
+        record = self.images.record(image)
+        annotation = self.labelling.save(record, tag, submission, file=file)
+        if tag == "final":
+            self.leases.give_back(record.image_id)
+        self.info.touch()
+        return annotation
+
+    def _count_refusals(self) -> None:
+        self._refused = len(self.store.images.refusals())
+        self.info.touch()
+
+    def _tick(self) -> None:
+        cleaned = time.monotonic()
+        while not self._closing.wait(TICK_S):
+            try:
+                self.inference.refresh()
+                self.training.supervise()
+                if time.monotonic() - cleaned > CLEAN_UP_S:
+                    cleaned = time.monotonic()
+                    self.sessions.remove_expired()
+                self.info.rebuild()
+            except SonoloopError as error:
+                logger.warning("looking after the workspace failed, will try again: %s", error)
+
+    def close(self) -> None:
+        """End what is going on here; trainings live on and are found again at the next start."""
+        self._closing.set()
+        self.scanner.close()
+        self.jobs.close()
+        if self._ticker.is_alive():
+            self._ticker.join()
+        self.inference.close()
+        self.store.close()
+        if self._lock:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
+
+
+def publish_shipped(store: Store, folder: Path) -> None:
+    """Register the models in ``folder`` and publish each whose task is served by none yet.
+
+    Raises:
+        ModelError: If a model folder is incomplete.
+    """
+    known = {model.model_id for model in store.models.list()}
+    for task in TASKS:
+        model_dir = folder / task
+        if not model_dir.is_dir():
+            logger.info("no %s model is shipped", task)
+            continue
+        card = read_card(model_dir)
+        if card.model_id not in known:
+            store.models.register(card.as_dict(), model_dir)
+            logger.info("registered the shipped model %s", card.model_id)
+        if store.models.serving(task) is None:
+            store.models.publish(card.model_id)

@@ -1,0 +1,189 @@
+"""Sessions: an image a client sends to have it analysed, without it entering the store.
+
+``<workspace>/sessions/<uuid>/`` holds the image and ``session.json``; it is removed when nobody has
+touched it for its expiry.
+"""
+
+import dataclasses
+import json
+import logging
+import os
+import shutil
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sonoloop.errors import InvalidIdError, InvalidRequestError, NotFoundError
+from sonoloop.geometry import SpacingMm
+from sonoloop.imaging.image import UltrasoundImage
+from sonoloop.imaging.read import read_image
+from sonoloop.service.incoming import receive_image
+
+logger = logging.getLogger(__name__)
+
+META: Final = "session.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One session.
+
+    Attributes:
+        image: Name of the file inside the session's folder.
+        expiry: Seconds it lives without being touched.
+        created, touched: Seconds since the epoch.
+        spacing_mm: (row, column) told by a volume, None otherwise.
+    """
+
+    session_id: str
+    image: str
+    created: float
+    touched: float
+    expiry: int
+    spacing_mm: SpacingMm | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The session as clients know it; the server's paths are none of their business."""
+        return {
+            "name": self.session_id,
+            "path": "",
+            "image": self.image,
+            "meta": {},
+            "create_ts": int(self.created),
+            "last_access_ts": int(self.touched),
+            "expiry": self.expiry,
+        }
+
+
+class Sessions:
+    """The sessions of one workspace."""
+
+    def __init__(self, folder: Path, *, max_expiry_s: int) -> None:
+        self._folder = folder
+        self._max_expiry_s = max_expiry_s
+
+    def create(self, data: bytes, filename: str, *, expiry_s: int = 0) -> Session:
+        """A new session holding one image.
+
+        Args:
+            data: The file.
+            filename: As the client calls it.
+            expiry_s: Seconds it lives untouched, at most the server's limit; 0 is that limit.
+
+        Raises:
+            ImageReadError: If the file is not an image this server can read.
+            InvalidRequestError: If ``expiry_s`` is negative.
+        """
+        if expiry_s < 0:
+            raise InvalidRequestError(f"expiry must be at least 0 seconds, got {expiry_s}")
+        session_id = str(uuid.uuid4())
+        building = self._folder / f".{session_id}"
+        building.mkdir()
+        try:
+            received = receive_image(data, filename, building, stem="image")
+            now = time.time()
+            session = Session(
+                session_id=session_id,
+                image=received.path.name,
+                created=now,
+                touched=now,
+                expiry=min(expiry_s or self._max_expiry_s, self._max_expiry_s),
+                spacing_mm=received.spacing_mm,
+            )
+            _write(building, session)
+            building.rename(self._folder / session_id)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        return session
+
+    def get(self, session_id: str, *, touch: bool = False) -> Session:
+        """The session of that id.
+
+        Raises:
+            InvalidIdError: If ``session_id`` is no session id.
+            NotFoundError: If there is no such session, or it has expired.
+        """
+        folder = self._folder_of(session_id)
+        session = _read(folder)
+        if session is None or _has_expired(session):
+            raise NotFoundError(f"unknown or expired session {session_id}")
+        if touch:
+            session = dataclasses.replace(session, touched=time.time())
+            _write(folder, session)
+        return session
+
+    def path(self, session: Session) -> Path:
+        """The image file of a session."""
+        return self._folder / session.session_id / session.image
+
+    def load(self, session: Session) -> UltrasoundImage:
+        """The picture of a session.
+
+        Raises:
+            ImageReadError: If it cannot be read any more.
+        """
+        image = read_image(self.path(session))
+        if image.spacing_mm is None and session.spacing_mm is not None:
+            return dataclasses.replace(image, spacing_mm=session.spacing_mm)
+        return image
+
+    def remove(self, session_id: str) -> Session:
+        """Forget a session; returns what it was.
+
+        Raises:
+            InvalidIdError: If ``session_id`` is no session id.
+            NotFoundError: If there is no such session.
+        """
+        session = self.get(session_id)
+        shutil.rmtree(self._folder_of(session_id), ignore_errors=True)
+        return session
+
+    def remove_expired(self) -> int:
+        """Remove what nobody touched for too long; how many there were."""
+        removed = 0
+        for folder in self._folder.iterdir():
+            session = _read(folder)
+            stale = _has_expired(session) if session else self._is_abandoned(folder)
+            if stale:
+                shutil.rmtree(folder, ignore_errors=True)
+                removed += 1
+        if removed:
+            logger.info("removed %s expired sessions", removed)
+        return removed
+
+    def _is_abandoned(self, folder: Path) -> bool:
+        """True for what a dead process left half built."""
+        try:
+            return time.time() - folder.stat().st_mtime > self._max_expiry_s
+        except FileNotFoundError:
+            return False
+
+    def _folder_of(self, session_id: str) -> Path:
+        try:
+            canonical = str(uuid.UUID(session_id))
+        except ValueError:
+            canonical = ""
+        if canonical != session_id:
+            raise InvalidIdError(f"not a session id: {session_id!r:.80} (a UUID)")
+        return self._folder / canonical
+
+
+def _has_expired(session: Session) -> bool:
+    return time.time() - session.touched > session.expiry
+
+
+def _write(folder: Path, session: Session) -> None:
+    part = folder / f".{META}.{uuid.uuid4().hex}"
+    part.write_text(json.dumps(dataclasses.asdict(session)))
+    os.replace(part, folder / META)
+
+
+def _read(folder: Path) -> Session | None:
+    try:
+        values = json.loads((folder / META).read_text())
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        return None
+    spacing = values.pop("spacing_mm", None)
+    return Session(**values, spacing_mm=tuple(spacing) if spacing else None)
