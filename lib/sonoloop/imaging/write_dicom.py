@@ -50,7 +50,8 @@ class UltrasoundDicom:
         spacing_mm: (row, column); written as a region of Sequence of Ultrasound Regions in
             centimetres. None writes no region and so no calibration.
         region: Where the ultrasound is on the screen; None with a spacing is the whole image.
-        burned_in_annotation: Whether names or other text may be part of the pixels.
+        burned_in_annotation: Whether names or other text may be part of the pixels; None says
+            nothing of it.
         derived: True when the pixels were processed or came from another format.
         lossy: The pixels were lossily compressed before they came here.
         jpeg_quality: 1 to 95 writes JPEG baseline (colour as YBR_FULL_422); None writes raw pixels.
@@ -77,7 +78,7 @@ class UltrasoundDicom:
     laterality: Literal["", "L", "R"] = ""
     spacing_mm: SpacingMm | None = None
     region: Box | None = None
-    burned_in_annotation: bool = False
+    burned_in_annotation: bool | None = False
     derived: bool = False
     lossy: bool = False
     jpeg_quality: int | None = None
@@ -152,7 +153,8 @@ def _dataset(settings: UltrasoundDicom, *, cine: bool) -> Dataset:
     dataset.Laterality = settings.laterality
     dataset.BodyPartExamined = "BREAST"
     dataset.AnatomicRegionSequence = Sequence([_code("76752008", "SCT", "Breast")])
-    dataset.BurnedInAnnotation = "YES" if settings.burned_in_annotation else "NO"
+    if settings.burned_in_annotation is not None:
+        dataset.BurnedInAnnotation = "YES" if settings.burned_in_annotation else "NO"
     dataset.LossyImageCompression = "01" if settings.lossy else "00"
     return dataset
 
