@@ -28,7 +28,7 @@ def resolve_device(device: str) -> torch.device:
 def bf16_pays(device: torch.device) -> bool:
     """Whether bfloat16 is computed natively: Ampere and later GPUs, CPUs with avx512_bf16."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return False

@@ -27,6 +27,9 @@ WARM_UP_SHARE = 0.05
 AVERAGE_WARM_UP_STEPS = 200
 """Steps in which the moving average still follows the network closely."""
 
+GRADIENT_NORM = 1.0
+"""Gradients are clipped to this norm."""
+
 REPORT_EVERY_S = 1.0
 
 
@@ -159,110 +162,145 @@ def fit(
         TrainingError: If the loss is not finite, or the training was stopped before its first
             validation.
     """
-    device, dtype = _prepared(problem, settings)
-    network = problem.network
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    total_steps = settings.max_epochs * problem.steps_per_epoch
-    scheduler = _schedule(optimizer, total_steps)
-    train = _caller(network, device, dtype)
-    clock = _Clock(settings, problem.steps_per_epoch, report)
-    best: dict[str, Any] = {"metric": None, "epoch": 0, "weights": None, "history": []}
+    with Tracker(run_dir, problem.task, settings) as tracker:
+        observer = _Observer(report, should_stop, tracker)
+        return _Training(problem, settings, run_dir, observer).run()
 
-    def step(engine: Engine, batch: tuple[Tensor, ...]) -> float:
+
+@dataclass(frozen=True, slots=True)
+class _Observer:
+    """Who is told, who may stop the training, and where curves go."""
+
+    report: Report
+    should_stop: ShouldStop
+    tracker: Tracker
+
+
+class _Training:
+    """One run: the ignite engine and what hangs on its events."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        settings: TrainingSettings,
+        run_dir: Path,
+        observer: _Observer,
+    ) -> None:
+        self._problem, self._settings, self._run_dir = problem, settings, run_dir
+        self._observer = observer
+        self._device, self._dtype = _prepared(problem, settings)
+        self._optimizer = torch.optim.AdamW(
+            problem.network.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+        )
+        total_steps = settings.max_epochs * problem.steps_per_epoch
+        self._scheduler = _schedule(self._optimizer, total_steps)
+        self._clock = _Clock(settings, problem.steps_per_epoch, observer.report)
+        self._best = _Best()
+        self._trainer = Engine(self._step)
+        self._train_call = _caller(problem.network, self._device, self._dtype)
+        self._average = EMAHandler(
+            problem.network,
+            momentum=1 - settings.ema_decay,
+            momentum_warmup=max(0.2, 1 - settings.ema_decay),
+            warmup_iters=min(AVERAGE_WARM_UP_STEPS, total_steps),
+        )
+        self._average_call = _caller(self._average.ema_model, self._device, self._dtype)
+        self._stopped = False
+        self._attach()
+
+    def _attach(self) -> None:
+        trainer = self._trainer
+        self._average.attach(trainer, event=Events.ITERATION_COMPLETED)
+        trainer.add_event_handler(Events.ITERATION_COMPLETED, self._after_step)
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, self._after_epoch)
+        stopper = EarlyStopping(
+            self._settings.early_stop_patience,
+            lambda engine: engine.state.metrics["validation"],
+            trainer,
+        )
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, stopper)
+        self._to_save = {
+            "network": self._problem.network,
+            "average": self._average.ema_model,
+            "optimizer": self._optimizer,
+            "scheduler": self._scheduler,
+            "trainer": trainer,
+            "best": self._best,
+            "stopper": stopper,
+        }
+        saver = DiskSaver(str(self._run_dir / "checkpoints"), create_dir=True, require_empty=False)
+        checkpoint = Checkpoint(self._to_save, saver, n_saved=1, filename_pattern="last.pt")
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, checkpoint)
+
+    def _step(self, engine: Engine, batch: tuple[Tensor, ...]) -> float:
+        network = self._problem.network
         network.train()
-        loss = problem.loss(train, batch)
+        loss = self._problem.loss(self._train_call, batch)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise TrainingError(
                 f"the loss became {value} in epoch {engine.state.epoch}; lower the learning rate"
             )
-        optimizer.zero_grad(set_to_none=True)
+        self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        scheduler.step()
-        clock.note_loss(value)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM)
+        self._optimizer.step()
+        self._scheduler.step()
+        self._clock.note_loss(value)
         return value
 
-    trainer = Engine(step)
-    average = EMAHandler(
-        network,
-        momentum=1 - settings.ema_decay,
-        momentum_warmup=max(0.2, 1 - settings.ema_decay),
-        warmup_iters=min(AVERAGE_WARM_UP_STEPS, total_steps),
-    )
-    average.attach(trainer, event=Events.ITERATION_COMPLETED)
-    kept = _Kept(best)
-    to_save = {
-        "network": network,
-        "average": average.ema_model,
-        "optimizer": optimizer,
-        "scheduler": scheduler,
-        "trainer": trainer,
-        "best": kept,
-    }
-    checkpoint = Checkpoint(
-        to_save,
-        DiskSaver(str(run_dir / "checkpoints"), create_dir=True, require_empty=False),
-        n_saved=1,
-        filename_pattern="last.pt",
-    )
-    stopper = EarlyStopping(
-        settings.early_stop_patience, lambda engine: engine.state.metrics["validation"], trainer
-    )
-    evaluate = _caller(average.ema_model, device, dtype)
+    def _after_step(self, engine: Engine) -> None:
+        self._clock.tell(engine.state.iteration)
+        if self._observer.should_stop():
+            self._stopped = True
+            engine.terminate()
 
-    with Tracker(run_dir, problem.task, settings) as tracker:
-
-        @trainer.on(Events.ITERATION_COMPLETED)
-        def after_step(engine: Engine) -> None:
-            clock.tell(engine.state.iteration)
-            if should_stop():
-                engine.terminate()
-
-        @trainer.on(Events.EPOCH_COMPLETED)
-        def after_epoch(engine: Engine) -> None:
-            average.ema_model.eval()
-            with torch.inference_mode():
-                metric = problem.validate(evaluate)
-            clock.metric = metric
-            engine.state.metrics["validation"] = metric
-            kept.note(metric, engine.state.epoch, clock.loss or 0.0, average.ema_model)
-            clock.best = best["metric"]
-            tracker.log(engine.state.epoch, loss=clock.loss or 0.0, metric=metric)
-            clock.tell(engine.state.iteration, force=True)
-            logger.info(
-                "%s epoch %d: loss %.4f, validation %.4f (best %.4f)",
-                problem.task,
-                engine.state.epoch,
-                clock.loss or 0.0,
-                metric,
-                best["metric"],
-            )
-
-        trainer.add_event_handler(Events.EPOCH_COMPLETED, stopper)
-        trainer.add_event_handler(Events.EPOCH_COMPLETED, checkpoint)
-        _resume(run_dir, to_save)
-        clock.best = best["metric"]
-        epoch_data = _EpochBatches(problem, trainer)
-        trainer.run(
-            epoch_data, max_epochs=settings.max_epochs, epoch_length=problem.steps_per_epoch
+    def _after_epoch(self, engine: Engine) -> None:
+        network, epoch = self._average.ema_model, engine.state.epoch
+        network.eval()
+        with torch.inference_mode():
+            metric = self._problem.validate(self._average_call)
+        loss = self._clock.loss or 0.0
+        engine.state.metrics["validation"] = metric
+        self._best.note(metric, epoch, loss, network)
+        self._clock.metric, self._clock.best = metric, self._best.metric
+        self._observer.tracker.log(epoch, loss=loss, metric=metric)
+        self._clock.tell(engine.state.iteration, force=True)
+        logger.info(
+            "%s epoch %d: loss %.4f, validation %.4f", self._problem.task, epoch, loss, metric
         )
 
-    if best["weights"] is None:
-        raise TrainingError("the training was stopped before its first validation")
-    average.ema_model.load_state_dict(best["weights"])
-    stopped = trainer.state.epoch < settings.max_epochs and bool(should_stop())
-    return Outcome(
-        average.ema_model.cpu().float().eval(),
-        best["metric"],
-        best["epoch"],
-        trainer.state.epoch,
-        tuple(best["history"]),
-        stopped,
-    )
+    def run(self) -> Outcome:
+        """Train to the end and return the best averaged network."""
+        self._resume()
+        trainer, steps = self._trainer, self._problem.steps_per_epoch
+        if trainer.state.epoch < self._settings.max_epochs:
+            data = _EpochBatches(self._problem, trainer)
+            trainer.run(data, max_epochs=self._settings.max_epochs, epoch_length=steps)
+        best = self._best
+        if best.metric is None or best.weights is None:
+            raise TrainingError("the training was stopped before its first validation")
+        network = self._average.ema_model
+        network.load_state_dict(best.weights)
+        return Outcome(
+            network.cpu().float().eval(),
+            best.metric,
+            best.epoch,
+            trainer.state.epoch,
+            tuple(best.history),
+            self._stopped,
+        )
+
+    def _resume(self) -> None:
+        path = self._run_dir / "checkpoints" / "last.pt"
+        if not path.exists():
+            return
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        Checkpoint.load_objects(self._to_save, saved)
+        self._clock.best = self._best.metric
+        logger.info("resumed after epoch %d", self._trainer.state.epoch)
 
 
 class _EpochBatches:
@@ -278,28 +316,26 @@ class _EpochBatches:
         return self._problem.steps_per_epoch
 
 
-class _Kept:
-    """The best averaged weights so far, part of every checkpoint."""
+class _Best:
+    """The best averaged weights so far and the curve to them; part of every checkpoint."""
 
-    def __init__(self, best: dict[str, Any]) -> None:
-        self._best = best
+    def __init__(self) -> None:
+        self.metric: float | None = None
+        self.epoch = 0
+        self.weights: dict[str, Tensor] | None = None
+        self.history: list[dict[str, float]] = []
 
     def note(self, metric: float, epoch: int, loss: float, network: torch.nn.Module) -> None:
-        self._best["history"].append({"epoch": epoch, "loss": loss, "validation": metric})
-        if self._best["metric"] is None or metric > self._best["metric"]:
-            weights = {n: t.detach().clone() for n, t in network.state_dict().items()}
-            self._best.update(metric=metric, epoch=epoch, weights=weights)
+        """Add a point to the curve; keep the weights if none were better."""
+        self.history.append({"epoch": epoch, "loss": loss, "validation": metric})
+        if self.metric is None or metric > self.metric:
+            self.metric, self.epoch = metric, epoch
+            self.weights = {n: t.detach().clone() for n, t in network.state_dict().items()}
 
     def state_dict(self) -> dict[str, Any]:
-        return self._best
+        """For the checkpoint."""
+        return dict(vars(self))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._best.update(state)
-
-
-def _resume(run_dir: Path, to_load: dict[str, Any]) -> None:
-    path = run_dir / "checkpoints" / "last.pt"
-    if not path.exists():
-        return
-    Checkpoint.load_objects(to_load, torch.load(path, map_location="cpu", weights_only=True))
-    logger.info("resumed from epoch %d", to_load["trainer"].state.epoch)
+        """From the checkpoint."""
+        vars(self).update(state)

@@ -1,0 +1,104 @@
+"""Compiles a model folder for OpenVINO, once, when it is published.
+
+torch is needed for that and for nothing else in the server, so :func:`ensure_compiled` does it in
+a child process: the server never loads torch, starts fast and stays small.
+
+Run as ``python -m sonoloop.inference.compile MODEL_DIR``.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from sonoloop.errors import ModelError, SonoloopError
+from sonoloop.networks.card import read_card
+
+COMPILE_TIMEOUT_S = 300
+SOURCE_FILE = "source.json"
+
+
+def compiled_dir(model_dir: Path) -> Path:
+    """Folder of the compiled form of a model folder."""
+    return model_dir / "openvino"
+
+
+def is_compiled(model_dir: Path) -> bool:
+    """Whether the compiled form is there and was made of these very weights and card."""
+    try:
+        source = json.loads((compiled_dir(model_dir) / SOURCE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(source == _source_of(model_dir))
+
+
+def _source_of(model_dir: Path) -> dict[str, object]:
+    card = read_card(model_dir)
+    return {"weights_sha256": card.weights_sha256, "temperature": card.temperature}
+
+
+def ensure_compiled(model_dir: Path) -> Path:
+    """Compile a model folder unless it is compiled already; returns the compiled folder.
+
+    Raises:
+        ModelError: If the folder is incomplete or corrupt, or the compilation fails.
+    """
+    if not is_compiled(model_dir):
+        command = [sys.executable, "-m", "sonoloop.inference.compile", str(model_dir)]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise ModelError(
+                f"compiling {model_dir.name} took over {COMPILE_TIMEOUT_S} s"
+            ) from None
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise ModelError(f"{model_dir.name} cannot be compiled: {last}")
+    return compiled_dir(model_dir)
+
+
+def compile_model(model_dir: Path) -> None:
+    """Compile in this process; loads torch.
+
+    Raises:
+        ModelError: If the folder is incomplete or corrupt.
+    """
+    import openvino
+    import torch
+
+    from sonoloop.inference.probability import probability_network
+
+    network, card = probability_network(model_dir)
+    size = card.input_size_px
+    example = torch.zeros(1, 1, size, size)
+    with torch.no_grad():
+        model = openvino.convert_model(network, example_input=example, input=[-1, 1, size, size])
+    target = compiled_dir(model_dir)
+    temporary = Path(tempfile.mkdtemp(prefix=".openvino-", dir=model_dir))
+    try:
+        openvino.save_model(model, temporary / "model.xml", compress_to_fp16=False)
+        (temporary / SOURCE_FILE).write_text(json.dumps(_source_of(model_dir)), encoding="utf-8")
+        if target.exists():
+            shutil.rmtree(target)
+        os.rename(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def main() -> int:
+    """Compile the model folder named on the command line."""
+    try:
+        compile_model(Path(sys.argv[1]))
+    except SonoloopError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

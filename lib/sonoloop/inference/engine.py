@@ -1,0 +1,98 @@
+"""What runs a network: OpenVINO on the CPU, torch on a GPU; both turn pictures to probabilities."""
+
+import threading
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sonoloop.networks.card import ModelCard, read_card
+
+Batch = npt.NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """A network that is ready to run; safe to call from several threads."""
+
+    card: ModelCard
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Probabilities of a batch.
+
+        Args:
+            batch: (N, 1, S, S) float32 in [0, 1], S the card's ``input_size_px``.
+
+        Returns:
+            (N, 1, S, S) lesion probabilities of a segmenter; (N, classes) of a classifier.
+        """
+        ...
+
+
+class OpenVinoEngine:
+    """A compiled network on the CPU.
+
+    Computed in float32 on every processor: with the bfloat16 that OpenVINO would choose where the
+    hardware has it, the same image would get slightly different outlines on different machines.
+
+    Args:
+        model_dir: Model folder that :mod:`sonoloop.inference.compile` has compiled.
+        threads: CPU threads; 0 leaves the choice to OpenVINO.
+    """
+
+    def __init__(self, model_dir: Path, *, threads: int = 0) -> None:
+        import openvino
+
+        self.card = read_card(model_dir)
+        config: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
+        if threads:
+            config["INFERENCE_NUM_THREADS"] = threads
+        core = openvino.Core()
+        model = core.read_model(model_dir / "openvino" / "model.xml")
+        self._compiled = core.compile_model(model, "CPU", config)
+        self._local = threading.local()
+
+    def __call__(self, batch: Batch) -> Batch:
+        """See :class:`Engine`."""
+        request = getattr(self._local, "request", None)
+        if request is None:
+            request = self._local.request = self._compiled.create_infer_request()
+        result = request.infer([np.ascontiguousarray(batch)], share_inputs=True)
+        return np.array(result[self._compiled.output(0)])
+
+
+class TorchEngine:
+    """A network in torch: the GPU's way, and the reference the compiled one is held to.
+
+    On a GPU it computes in bfloat16 with channels last, on the CPU in float32.
+
+    Args:
+        model_dir: Model folder.
+        device: ``cpu``, ``cuda`` or ``cuda:<n>``.
+    """
+
+    def __init__(self, model_dir: Path, *, device: str) -> None:
+        import torch
+
+        from sonoloop.inference.probability import probability_network
+        from sonoloop.networks.device import bf16_pays, resolve_device
+
+        self._torch = torch
+        self._device = resolve_device(device)
+        self._bf16 = self._device.type == "cuda" and bf16_pays(self._device)
+        network, self.card = probability_network(model_dir)
+        self._network = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def __call__(self, batch: Batch) -> Batch:
+        """See :class:`Engine`."""
+        torch = self._torch
+        with (
+            torch.inference_mode(),
+            torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bf16),
+        ):
+            images = torch.from_numpy(batch).to(self._device, memory_format=torch.channels_last)
+            result: Batch = self._network(images).float().cpu().numpy()
+        return result

@@ -1,0 +1,42 @@
+"""From model folders to a pipeline that is ready to run."""
+
+from pathlib import Path
+
+from sonoloop.inference.compile import ensure_compiled
+from sonoloop.inference.engine import Engine, OpenVinoEngine, TorchEngine
+from sonoloop.inference.pipeline import DualStagePipeline
+from sonoloop.settings import PipelineSettings
+
+
+def uses_gpu(device: str) -> bool:
+    """Whether inference on ``device`` runs on a GPU; asks the driver, not torch, for ``auto``."""
+    if device != "auto":
+        return device.startswith("cuda")
+    return Path("/proc/driver/nvidia/version").exists() and any(Path("/dev").glob("nvidia[0-9]*"))
+
+
+def load_engine(model_dir: Path, settings: PipelineSettings) -> Engine:
+    """The engine of one model folder: torch on a GPU, compiled OpenVINO on the CPU.
+
+    Raises:
+        ModelError: If the folder is incomplete or corrupt.
+        ConfigError: If a GPU is asked for that is not there.
+    """
+    if uses_gpu(settings.device):
+        return TorchEngine(model_dir, device=settings.device)
+    ensure_compiled(model_dir)
+    return OpenVinoEngine(model_dir, threads=settings.threads)
+
+
+def load_pipeline(
+    segmentation_dir: Path, classification_dir: Path, settings: PipelineSettings
+) -> DualStagePipeline:
+    """The dual-stage pipeline of two model folders.
+
+    Raises:
+        ModelError: If a folder is incomplete, corrupt, or of the wrong task.
+        ConfigError: If a GPU is asked for that is not there.
+    """
+    segmenter = load_engine(segmentation_dir, settings)
+    classifier = load_engine(classification_dir, settings)
+    return DualStagePipeline(segmenter, classifier, settings)
