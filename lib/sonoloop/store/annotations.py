@@ -201,6 +201,21 @@ class Annotations:
                 raise NotFoundError(f"image {image_id!r} has no label {tag!r}")
             rows[-1].info = {**rows[-1].info, **info}
 
+    def standing(self) -> dict[str, dict[LabelTag, Annotation]]:
+        """The newest standing revision of every tag, of every image that has one."""
+        query = (
+            select(ImageRow.image_id, AnnotationRow)
+            .join(AnnotationRow, AnnotationRow.image == ImageRow.id)
+            .where(AnnotationRow.withdrawn_at.is_(None))
+            .order_by(ImageRow.id, AnnotationRow.revision)
+        )
+        newest: dict[str, dict[LabelTag, Annotation]] = {}
+        with self._database.reading() as session:
+            for image_id, row in session.execute(query).tuples():
+                annotation = record_of(row, image_id)
+                newest.setdefault(image_id, {})[annotation.tag] = annotation
+        return newest
+
     def labelled_images(self, path_of: Callable[[ImageRecord], Path]) -> list[LabelledImage]:
         """The latest final annotation of every image whose file can be had, oldest image first.
 
