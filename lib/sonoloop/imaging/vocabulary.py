@@ -1,5 +1,6 @@
 """Every refusal code and every flag of this room, with what each means; the docs list them."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -105,3 +106,13 @@ FLAGS: Final[dict[Flag, str]] = {
 def refusal(code: Refusal, message: str) -> ImageReadError:
     """The error to raise for ``code``; ``message`` reads *what - value - rule or cure*."""
     return ImageReadError(code.value, message)
+
+
+def sorted_flags(flags: Iterable[Flag]) -> tuple[str, ...]:
+    """Each flag once, as plain text, in alphabetical order.
+
+    Example:
+        >>> sorted_flags([Flag.LOSSY, Flag.COLOR_OVERLAY, Flag.LOSSY])
+        ('color_overlay', 'lossy')
+    """
+    return tuple(sorted({flag.value for flag in flags}))
