@@ -145,6 +145,19 @@ class TestManifest:
         with pytest.raises(DatasetError, match="did you mean 'pathology'"):
             read_dataset(root)
 
+    def test_a_row_with_a_cell_too_many_is_refused(self, lay: Lay) -> None:
+        root = lay("a, b.png", manifest="image,pathology\na, b.png,benign\n")
+
+        with pytest.raises(DatasetError, match=r"3 cells for 2 columns.*in quotes"):
+            read_dataset(root)
+
+    def test_spaces_and_a_byte_order_mark_do_no_harm(self, lay: Lay) -> None:
+        root = lay("a.png", manifest="\ufeffimage , pathology, patient\n\na.png , benign\n")
+
+        image = read_dataset(root).images[0]
+
+        assert (image.pathology, image.patient) == (Pathology.BENIGN, "")
+
     def test_a_table_that_is_not_utf8_is_refused(self, lay: Lay) -> None:
         root = lay("a.png", manifest="")
         (root / "manifest.csv").write_bytes("image,patient\na.png,Bär\n".encode("latin-1"))

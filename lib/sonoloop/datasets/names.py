@@ -29,3 +29,15 @@ def safe_id(relative: str, frame: int = 0) -> str:
     posix = PurePosixPath(relative.replace("\\", "/"))
     digest = hashlib.sha256(posix.as_posix().encode()).hexdigest()[:8]
     return f"{slug(posix.stem)}-{digest}" + (f"_f{frame}" if frame else "")
+
+
+def safe_stem(text: str) -> str:
+    """``text`` itself when it is a safe file name, else its slug and a short hash of it.
+
+    Example:
+        >>> safe_stem("bus_0001-l"), safe_stem("Frau Müller")
+        ('bus_0001-l', 'Frau-Muller-b53b9b67')
+    """
+    if slug(text) == text:
+        return text
+    return f"{slug(text)}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

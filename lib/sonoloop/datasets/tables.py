@@ -2,6 +2,7 @@
 
 import csv
 import difflib
+import itertools
 from collections.abc import Collection
 from pathlib import Path
 
@@ -24,18 +25,26 @@ def read_table(
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="", restkey="")
-            rows = [{k: v.strip() for k, v in row.items() if k} for row in reader]
-            columns = [name.strip() for name in reader.fieldnames or ()]
+            lines = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"cannot read table {path.name!r}: {error} (UTF-8 CSV?)") from error
+    columns, *cells = lines or [[]]
     missing = sorted(set(required) - set(columns))
     if missing:
         raise DatasetError(
             f"table {path.name!r} lacks column {', '.join(missing)}: it has {', '.join(columns)}"
         )
     _refuse_misspelt(path, columns, [*required, *optional])
-    return rows
+    return [_row(path, columns, row) for row in cells]
+
+
+def _row(path: Path, columns: list[str], cells: list[str]) -> dict[str, str]:
+    if len(cells) > len(columns):
+        raise DatasetError(
+            f"table {path.name!r} has a row of {len(cells)} cells for {len(columns)} columns: it "
+            f"begins {cells[0]!r} (put text that holds a comma in quotes)"
+        )
+    return dict(itertools.zip_longest(columns, cells, fillvalue=""))
 
 
 def _refuse_misspelt(path: Path, columns: list[str], known: list[str]) -> None:
