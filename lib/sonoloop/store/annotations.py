@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from sonoloop.errors import ConflictError, NotFoundError, StoreError
-from sonoloop.geometry import LabelMap
+from sonoloop.geometry import LabelMap, Mask
 from sonoloop.labels import Pathology
 from sonoloop.records import Annotation, ImageRecord, LabelledImage, LabelTag
 from sonoloop.store import files
@@ -55,7 +55,7 @@ class Annotations:
         self._database = database
         self._paths = paths
 
-    def save(self, new: NewAnnotation, label_map: LabelMap | None) -> Annotation:
+    def save(self, new: NewAnnotation, label_map: LabelMap | Mask | None) -> Annotation:
         """Keep a new revision; it is on the disk when this returns.
 
         The file is complete before the row exists, so a crash leaves at worst a file without a
@@ -63,7 +63,7 @@ class Annotations:
 
         Args:
             new: What is said.
-            label_map: (H, W) uint8 on the image's own grid, 0 is background; None when the
+            label_map: (H, W) uint8 or bool on the image's own grid, 0 is background; None when the
                 annotation speaks of the whole image only.
 
         Raises:

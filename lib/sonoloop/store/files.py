@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from sonoloop.errors import LabelReadError, StoreError
-from sonoloop.geometry import LabelMap
+from sonoloop.geometry import LabelMap, Mask
 
 LEFTOVER_AGE_S: Final = 3600.0
 """A temporary file older than this belongs to a process that died, not to one at work."""
@@ -31,7 +31,7 @@ def decode_png(data: bytes) -> LabelMap:
         return np.asarray(image, dtype=np.uint8).copy()
 
 
-def checked_label_map(label_map: LabelMap, *, shape: tuple[int, int]) -> LabelMap:
+def checked_label_map(label_map: LabelMap | Mask, *, shape: tuple[int, int]) -> LabelMap:
     """The label map as contiguous (H, W) uint8, when it fits an image of ``shape``.
 
     Raises:
