@@ -1,10 +1,11 @@
 """An image file a client sends: checked by reading it before anything else happens."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sonoloop.geometry import SpacingMm
-from sonoloop.imaging.image import ImageHeader
+from sonoloop.imaging.image import ImageHeader, UltrasoundImage
 from sonoloop.imaging.read import IMAGE_SUFFIXES, read_header, read_image
 from sonoloop.service.volumes import volume_as_png, volume_extension
 
@@ -15,12 +16,14 @@ class ReceivedImage:
 
     Attributes:
         path: The file, in the folder asked for.
+        image: Its first frame.
         spacing_mm: (row, column), as the file or the volume it was sent in tells; None when it
             tells none.
     """
 
     path: Path
     header: ImageHeader
+    image: UltrasoundImage
     spacing_mm: SpacingMm | None
 
 
@@ -43,11 +46,13 @@ def receive_image(data: bytes, filename: str, folder: Path, *, stem: str) -> Rec
         if not volume:
             path.write_bytes(data)
         header = read_header(path)
-        read_image(path)
+        image = read_image(path)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    return ReceivedImage(path=path, header=header, spacing_mm=header.spacing_mm or spacing_mm)
+    spacing_mm = header.spacing_mm or spacing_mm
+    image = dataclasses.replace(image, spacing_mm=spacing_mm)
+    return ReceivedImage(path=path, header=header, image=image, spacing_mm=spacing_mm)
 
 
 def image_suffix(filename: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sonoloop.errors import InvalidRequestError
+from sonoloop.errors import InvalidRequestError, NotFoundError
 from sonoloop.geometry import LabelMap
 from sonoloop.imaging.masks import decode_label_map
 from sonoloop.labels import LABEL_NAMES, Pathology, parse_birads, parse_pathology
@@ -155,6 +155,38 @@ class Labelling:
             label_map,
         )
 
+    def amend(self, record: ImageRecord, tag: LabelTag, info: Mapping[str, Any]) -> Annotation:
+        """Add ``info`` to a label; another pathology or BI-RADS makes a new revision of it.
+
+        Raises:
+            NotFoundError: If the image has no such label.
+            InvalidRequestError: If ``info`` is malformed or contradicts the mask.
+        """
+        submission = parse_submission(info)
+        label = self._store.annotations.latest(record.image_id, tag)
+        if label is None:
+            raise NotFoundError(f"image {record.image_id} has no label {tag!r}")
+        pathology = submission.pathology or label.pathology
+        birads = submission.birads or label.birads
+        if (pathology, birads) == (label.pathology, label.birads):
+            self._store.annotations.update_info(record.image_id, tag, submission.info)
+            return label
+        label_map = self._store.annotations.mask(label) if label.mask_path else None
+        _raise_if_contradictory(pathology, label_map)
+        return self._store.annotations.save(
+            NewAnnotation(
+                image_id=record.image_id,
+                tag=tag,
+                pathology=pathology,
+                birads=birads,
+                reader=submission.reader if submission.reader != DEFAULT_READER else label.reader,
+                source_model=label.source_model,
+                seconds_spent=submission.seconds_spent or label.seconds_spent,
+                info=label.info | submission.info,
+            ),
+            label_map,
+        )
+
     def _outline(
         self, record: ImageRecord, submission: Submission, file: tuple[bytes, str] | None
     ) -> tuple[LabelMap, Pathology | None]:
@@ -167,12 +199,16 @@ class Labelling:
             return np.zeros(shape, dtype=np.uint8), Pathology.NORMAL
         values = decode_label_map(*file, shape=shape, max_label=submission.highest_value)
         pathology = submission.pathology or _worst_segment(values, submission.segment_pathology)
-        if pathology is Pathology.NORMAL and values.any():
-            raise InvalidRequestError(
-                f"pathology normal contradicts a mask of {int((values > 0).sum())} pixels "
-                f"(erase the mask or choose benign or malignant)"
-            )
+        _raise_if_contradictory(pathology, values)
         return (values > 0).astype(np.uint8), pathology
+
+
+def _raise_if_contradictory(pathology: Pathology | None, label_map: LabelMap | None) -> None:
+    if pathology is Pathology.NORMAL and label_map is not None and label_map.any():
+        raise InvalidRequestError(
+            f"pathology normal contradicts a mask of {int((label_map > 0).sum())} pixels "
+            f"(erase the mask or choose benign or malignant)"
+        )
 
 
 def _worst_segment(values: LabelMap, pathology_of: Mapping[int, Pathology]) -> Pathology | None:

@@ -4,20 +4,23 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sonoloop.errors import SonoloopError
+from sonoloop.errors import NotFoundError, SonoloopError
 from sonoloop.networks.card import read_card
 from sonoloop.pacs.open import open_source
 from sonoloop.pacs.port import StudySource
-from sonoloop.records import Annotation, ImageRecord, LabelTag
+from sonoloop.records import Annotation, ImageRecord, Job, JobKind, LabelTag
+from sonoloop.service.analysis import Analysis
 from sonoloop.service.background import BackgroundJobs
 from sonoloop.service.batch import BatchService
 from sonoloop.service.images import ImageLibrary
 from sonoloop.service.inference import TASKS, InferenceService, PipelineLoader, load_compiled
-from sonoloop.service.info import InfoBoard, InfoSources
+from sonoloop.service.info import DESCRIPTION, NAME, InfoBoard, InfoSources
 from sonoloop.service.labelling import Labelling, Submission
+from sonoloop.service.listing import job_json, object_json
 from sonoloop.service.lock import WorkspaceLock
 from sonoloop.service.logs import Logs
 from sonoloop.service.scanning import Scanner
@@ -35,6 +38,7 @@ SHIPPED_MODELS: Final = Path(__file__).resolve().parents[3] / "apps" / "breast_u
 FIRST_SCAN_S: Final = 3.0
 TICK_S: Final = 0.5
 CLEAN_UP_S: Final = 60.0
+RECENT_JOBS: Final = 100
 
 
 class Service:
@@ -48,6 +52,7 @@ class Service:
         training, batch, scoring: Background work.
         sessions: Images of clients that stay outside the store.
         uploads: Images that clients add to it.
+        analysis: Findings on images of the store, of sessions, and sent along.
         labelling: Keeps what readers submit.
         logs: What the server wrote.
         info: The answer to ``/info``, kept ready.
@@ -70,6 +75,7 @@ class Service:
         self.scoring = ScoringService(store, self.images, inference, self.jobs)
         self.sessions = Sessions(store.paths.sessions, max_expiry_s=server.session_expiry_s)
         self.uploads = Uploads(store)
+        self.analysis = Analysis(self.images, self.sessions, inference, store.paths.cache)
         self.labelling = Labelling(store)
         self.logs = Logs(store.paths.logs)
         self.leases = Leases()
@@ -182,6 +188,70 @@ class Service:
             self.leases.give_back(record.image_id)
         self.info.touch()
         return annotation
+
+    def amend_label(self, image: str, tag: LabelTag, info: Mapping[str, Any]) -> Annotation:
+        """Add ``info`` to a label; another pathology or BI-RADS makes a new revision of it.
+
+        Raises:
+            NotFoundError: If there is no such image or label.
+            InvalidRequestError: If ``info`` is malformed or contradicts the mask.
+        """
+        annotation = self.labelling.amend(self.images.record(image), tag, info)
+        self.info.touch()
+        return annotation
+
+    def start_training(self, target: str, params: Mapping[str, Any]) -> Job:
+        """Ask for a training; see :meth:`TrainingService.start`."""
+        job = self.training.start(target, params)
+        self.info.touch()
+        return job
+
+    def stop_training(self) -> list[Job]:
+        """End every training that runs or waits; returns them as they ended."""
+        stopped = self.training.stop()
+        self.info.touch()
+        return stopped
+
+    def job_json(self, job: Job) -> dict[str, Any]:
+        """A job as clients know it, with the end of its log."""
+        lines = self.training.log_tail(job.job_id) if job.kind == "train" else []
+        return job_json(job, log_lines=lines)
+
+    def job_status(
+        self, kind: JobKind, *, every: bool, only_running: bool
+    ) -> dict[str, Any] | list[dict[str, Any]]:
+        """The latest job of a kind, or the latest hundred, oldest first.
+
+        Raises:
+            NotFoundError: If there was none, or, with ``only_running``, none runs.
+        """
+        if only_running:
+            active = self.store.jobs.active(kind)
+            if not active:
+                raise NotFoundError(f"no {kind} job is running")
+            return self.job_json(active[0])
+        recent = self.store.jobs.recent(kind, RECENT_JOBS if every else 1)
+        if not recent:
+            raise NotFoundError(f"there was no {kind} job yet")
+        if every:
+            return [self.job_json(job) for job in reversed(recent)]
+        return self.job_json(recent[0])
+
+    def datastore(self) -> dict[str, Any]:
+        """Every image with its labels, as MONAI Label's clients read a datastore."""
+        standing = self.store.annotations.standing()
+        return {
+            "name": NAME,
+            "description": DESCRIPTION,
+            "images_dir": "",
+            "labels_dir": "",
+            "objects": {
+                record.image_id: object_json(
+                    record, list(standing.get(record.image_id, {}).values())
+                )
+                for record in self.store.images.list()
+            },
+        }
 
     def _count_refusals(self) -> None:
         self._refused = len(self.store.images.refusals())

@@ -39,7 +39,7 @@ MIN_CLASSES: Final = 2
 
 def worker_command(workspace: Path, job_id: str) -> list[str]:
     """How the process that trains is started."""
-    module = "sonoloop.training.worker"
+    module = "sonoloop.service.worker"
     return [sys.executable, "-m", module, "--workspace", str(workspace), "--job", job_id]
 
 

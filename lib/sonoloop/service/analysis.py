@@ -1,0 +1,159 @@
+"""One request for findings: which image, which model, and how the answer is to look."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sonoloop.errors import InvalidRequestError, NotFoundError
+from sonoloop.imaging.image import UltrasoundImage
+from sonoloop.imaging.masks import LABEL_EXTENSIONS, encode_label_map
+from sonoloop.inference.findings_json import findings_to_params
+from sonoloop.labels import PATHOLOGIES
+from sonoloop.records import Findings
+from sonoloop.service.batch import LESION_MODEL
+from sonoloop.service.images import ImageLibrary
+from sonoloop.service.incoming import receive_image
+from sonoloop.service.inference import InferenceService
+from sonoloop.service.info import CLASSIFICATION_MODEL
+from sonoloop.service.sessions import Sessions
+
+INFER_MODELS: Final = (LESION_MODEL, CLASSIFICATION_MODEL)
+DEFAULT_EXTENSION: Final = ".nrrd"
+RESULT_DTYPES: Final = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "int64", "bool")
+"""What clients may ask for; masks are 8-bit whatever it is, their values fit all of these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerForm:
+    """How the mask is to be written.
+
+    Attributes:
+        extension: One of the label extensions.
+        compress: False writes NRRD voxels raw, as OHIF wants them.
+    """
+
+    extension: str = DEFAULT_EXTENSION
+    compress: bool = True
+
+
+def parse_form(params: Mapping[str, Any]) -> AnswerForm:
+    """What the parameters of a request say of the answer.
+
+    Known are ``result_extension``, ``result_dtype`` and ``result_compress``. Everything else is
+    passed over: viewers send the whole configuration of a model along (``device``,
+    ``restore_label_idx``, the names of labels), and none of it may choose a file or a processor.
+
+    Raises:
+        InvalidRequestError: If one of the three is malformed.
+    """
+    extension = params.get("result_extension") or DEFAULT_EXTENSION
+    if extension not in LABEL_EXTENSIONS:
+        raise InvalidRequestError(
+            f"unknown result_extension {extension!r:.80} (one of {', '.join(LABEL_EXTENSIONS)})"
+        )
+    dtype = params.get("result_dtype") or "uint8"
+    if dtype not in RESULT_DTYPES:
+        raise InvalidRequestError(
+            f"result_dtype of a mask must be a whole-number type, got {dtype!r:.80} "
+            f"(one of {', '.join(RESULT_DTYPES)})"
+        )
+    return AnswerForm(extension=extension, compress=bool(params.get("result_compress", True)))
+
+
+def check_model(model: str) -> str:
+    """``model`` itself.
+
+    Raises:
+        NotFoundError: If no inference model has that name.
+    """
+    if model not in INFER_MODELS:
+        raise NotFoundError(f"unknown model {model!r:.80} (one of {', '.join(INFER_MODELS)})")
+    return model
+
+
+class Analysis:
+    """Finds the picture a request means and runs the pipeline on it."""
+
+    def __init__(
+        self,
+        images: ImageLibrary,
+        sessions: Sessions,
+        inference: InferenceService,
+        building: Path,
+    ) -> None:
+        self._images = images
+        self._sessions = sessions
+        self._inference = inference
+        self._building = building
+
+    def of_image(self, image_id: str) -> Findings:
+        """Findings of an image of the store.
+
+        Raises:
+            NotFoundError: If there is no such image, or no model yet.
+            ImageReadError: If its file cannot be read any more.
+            BusyError: If the models are not loaded in time.
+        """
+        return self._inference.analyse(self._images.load(self._images.record(image_id)))
+
+    def of_session(self, session_id: str) -> Findings:
+        """Findings of the image of a session.
+
+        Raises:
+            NotFoundError: If there is no such session, or no model yet.
+            BusyError: If the models are not loaded in time.
+        """
+        session = self._sessions.get(session_id, touch=True)
+        return self._inference.analyse(self._sessions.load(session))
+
+    def of_file(self, data: bytes, filename: str) -> Findings:
+        """Findings of an image sent along; nothing of it is kept.
+
+        Raises:
+            ImageReadError: If it is not an image this package can read.
+            NotFoundError: If there is no model yet.
+            BusyError: If the models are not loaded in time.
+        """
+        return self._inference.analyse(self.read(data, filename))
+
+    def read(self, data: bytes, filename: str) -> UltrasoundImage:
+        """The picture in a file sent along.
+
+        Raises:
+            ImageReadError: If it is not an image this package can read.
+        """
+        folder = Path(tempfile.mkdtemp(dir=self._building, prefix="sent-"))
+        try:
+            return receive_image(data, filename, folder, stem="image").image
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def answer_params(model: str, findings: Findings) -> dict[str, Any]:
+    """The ``params`` of an answer: for the classifier with MONAI Label's ``prediction`` list."""
+    params = findings_to_params(findings)
+    if model != CLASSIFICATION_MODEL:
+        return params
+    prediction = [
+        {
+            "idx": index,
+            "label": str(pathology),
+            "score": round(findings.probabilities[pathology], 4),
+        }
+        for index, pathology in enumerate(PATHOLOGIES)
+    ]
+    del params["label_names"]
+    return {"prediction": prediction} | params
+
+
+def answer_mask(findings: Findings, form: AnswerForm) -> bytes:
+    """The mask as a file of the form asked for."""
+    return encode_label_map(
+        findings.mask.astype("uint8"),
+        form.extension,
+        findings.spacing_mm,
+        compress=form.compress,
+    )

@@ -1,0 +1,73 @@
+"""The ASGI application over a service."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from anyio import CapacityLimiter
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from starlette.staticfiles import StaticFiles
+
+from sonoloop import __version__
+from sonoloop.service.server import Service
+from sonoloop.web import errors
+from sonoloop.web.limits import SameSiteOnly, UploadLimit
+from sonoloop.web.routes import (
+    activelearning,
+    datastore,
+    infer,
+    info,
+    labels,
+    logs,
+    models,
+    sessions,
+    train,
+)
+
+STATIC: Final = Path(__file__).parent / "static"
+CONTENT_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+"""Nothing of the landing page comes from, or goes to, anywhere else."""
+
+THREADS_BESIDE_INFERENCE: Final = 1
+"""So that one request is read and one answer written while another is computed."""
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application; the service stays its owner's to close."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        slots = service.inference.slots + THREADS_BESIDE_INFERENCE
+        app.state.infer_limiter = CapacityLimiter(slots)
+        yield
+
+    app = FastAPI(
+        title="Sonoloop",
+        version=__version__,
+        description="Annotation server for breast ultrasound. Research use, not a medical device.",
+        docs_url=None,  # the usual pages load scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    errors.install(app)
+    for routes in (info, infer, train, activelearning, datastore, labels, sessions, models, logs):
+        app.include_router(routes.router)
+
+    @app.get("/", include_in_schema=False)
+    def landing_page() -> FileResponse:
+        """The page that says how the server is."""
+        return FileResponse(
+            STATIC / "index.html",
+            headers={"content-security-policy": CONTENT_POLICY, "cache-control": "no-cache"},
+        )
+
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(UploadLimit, max_bytes=service.settings.max_upload_mb * 2**20)
+    app.add_middleware(SameSiteOnly)
+    return app

@@ -1,0 +1,128 @@
+"""Errors as answers: bad input is a 4xx with a sentence, never a 500.
+
+Every answer that is no success is ``{"detail": sentence, "code": word}``.
+"""
+
+import logging
+import re
+import uuid
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from sonoloop import errors
+
+logger = logging.getLogger(__name__)
+
+STATUS: Final[dict[type[errors.SonoloopError], int]] = {
+    errors.ConfigError: 400,
+    errors.InvalidIdError: 400,
+    errors.InvalidRequestError: 400,
+    errors.UploadTooLargeError: 413,
+    errors.NotFoundError: 404,
+    errors.AmbiguousImageError: 409,
+    errors.ConflictError: 409,
+    errors.TrainingError: 409,
+    errors.JobConflictError: 429,  # as MONAI Label answers a second training
+    errors.BusyError: 429,
+    errors.ImageReadError: 422,
+    errors.LabelReadError: 422,
+    errors.GeometryError: 422,
+    errors.DatasetError: 422,
+    errors.ScoreError: 422,
+    errors.PacsError: 503,  # not the client's doing, and worth another try
+    errors.ModelError: 503,
+    errors.StoreError: 503,
+}
+"""Status of each kind of error; a kind that is not here has that of its parent."""
+
+RETRY_AFTER_S: Final = "2"
+
+_SENTENCES: Final = {
+    404: "there is nothing at {method} {path} (see /openapi.json for what there is)",
+    405: "{path} does not answer {method} (see /openapi.json for what there is)",
+}
+_CODES: Final = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "upload"}
+
+
+def status_of(error: errors.SonoloopError) -> int:
+    """HTTP status of an error."""
+    return next(
+        STATUS[kind] for kind in (*type(error).__mro__, errors.StoreError) if kind in STATUS
+    )
+
+
+def code_of(error: errors.SonoloopError) -> str:
+    """Machine-readable word of an error, such as ``job_conflict``; of an unreadable image, why."""
+    if isinstance(error, errors.ImageReadError):
+        return error.code
+    name = type(error).__name__.removesuffix("Error")
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def sentence_of(error: errors.SonoloopError) -> str:
+    """The error in one line."""
+    if isinstance(error, errors.ConfigError):
+        return "; ".join(error.problems)
+    return str(error)
+
+
+def problem(status: int, sentence: str, code: str) -> JSONResponse:
+    """An answer that is no success."""
+    headers = {"retry-after": RETRY_AFTER_S} if status in (429, 503) else None
+    # What is quoted from a request may hold halves of characters, which no answer can carry.
+    detail = sentence.encode("utf-8", errors="replace").decode("utf-8")
+    return JSONResponse({"detail": detail, "code": code}, status, headers)
+
+
+async def _on_known(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, errors.SonoloopError):
+        raise error
+    status = status_of(error)
+    if status >= 500:
+        logger.error("%s %s: %s", request.method, request.url.path, error)
+    return problem(status, sentence_of(error), code_of(error))
+
+
+async def _on_malformed(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    told = "; ".join(_complaint(entry) for entry in error.errors())
+    return problem(422, told, "invalid_request")
+
+
+def _complaint(entry: dict[str, Any]) -> str:
+    where = [str(part) for part in entry["loc"][1:]] or [str(entry["loc"][0])]
+    shown = repr(entry.get("input"))
+    got = f", got {shown:.80}" if entry["type"] != "missing" else ""
+    return f"{'.'.join(where)}: {entry['msg'].lower()}{got}"
+
+
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    template = _SENTENCES.get(error.status_code, "{detail}")
+    sentence = template.format(
+        method=request.method, path=request.url.path, detail=str(error.detail)
+    )
+    return problem(error.status_code, sentence, _CODES.get(error.status_code, "http"))
+
+
+async def _on_unknown(request: Request, _error: Exception) -> JSONResponse:
+    # The traceback is logged by the server itself, which sees the error after this answer.
+    ticket = uuid.uuid4().hex[:12]
+    logger.error("%s %s failed unexpectedly, ticket %s", request.method, request.url.path, ticket)
+    return problem(
+        500, f"the server failed unexpectedly (its log tells why at ticket {ticket})", "internal"
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Have ``app`` answer every error this way."""
+    app.add_exception_handler(errors.SonoloopError, _on_known)
+    app.add_exception_handler(RequestValidationError, _on_malformed)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_unknown)

@@ -1,0 +1,170 @@
+"""Starts the server: binds first, opens the workspace, answers, and ends in good order."""
+
+import ipaddress
+import logging
+import logging.handlers
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import uvicorn
+
+from sonoloop.errors import ConfigError
+from sonoloop.service.logs import SERVER_LOG
+from sonoloop.service.server import SHIPPED_MODELS, Service
+from sonoloop.settings import PipelineSettings, ServerSettings
+from sonoloop.store.paths import WorkspacePaths
+from sonoloop.web.app import create_app
+
+logger = logging.getLogger(__name__)
+
+LOG_BYTES: Final = 5 * 2**20
+LOG_FILES: Final = 3
+GOODBYE_S: Final = 5
+BACKLOG: Final = 512
+SWITCH_INTERVAL_S: Final = 0.001
+"""Python's threads take turns this often: inference may not keep ``/info`` waiting."""
+
+Announce = Callable[[str], None]
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, then say so."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._announce()
+
+
+def serve(
+    studies: str,
+    workspace: Path,
+    server: ServerSettings,
+    pipeline: PipelineSettings,
+    *,
+    announce: Announce = logger.info,
+    behind_proxy: bool = False,
+    shipped_models: Path | None = SHIPPED_MODELS,
+    **open_options: Any,
+) -> None:
+    """Serve until the process is told to end (SIGINT or SIGTERM).
+
+    Args:
+        studies: Folder of studies or address of a DICOMweb PACS.
+        workspace: Folder of everything the server writes.
+        server: How it listens and what it accepts.
+        pipeline: Thresholds, margins, device.
+        announce: Told the address once the server answers.
+        behind_proxy: The operator vouches that only a proxy, which knows its users, reaches the
+            port (a container, for instance); without it only loopback addresses are taken.
+        shipped_models: Published where the workspace serves no model yet.
+        open_options: Passed to :meth:`Service.open`.
+
+    Raises:
+        ConfigError: If the address is public, unknown, or taken.
+        StoreError: If the workspace is unusable or another server uses it.
+    """
+    refuse_public(server.host, behind_proxy=behind_proxy)
+    with bind(server.host, server.port) as listener:
+        configure_logging(workspace)
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        with Service.open(
+            studies, workspace, server, pipeline, shipped_models=shipped_models, **open_options
+        ) as service:
+            config = uvicorn.Config(
+                create_app(service),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=GOODBYE_S,
+                backlog=BACKLOG,
+            )
+            address = address_of(listener)
+            _Server(config, lambda: announce(address)).run(sockets=[listener])
+
+
+def refuse_public(host: str, *, behind_proxy: bool) -> None:
+    """Take only loopback addresses, unless a proxy stands in front.
+
+    Raises:
+        ConfigError: If ``host`` can be reached from other machines.
+    """
+    if behind_proxy or is_loopback(host):
+        return
+    raise ConfigError(
+        [
+            f"host {host!r} can be reached from other machines, and this server has no accounts "
+            f"yet (use 127.0.0.1, or say that a proxy with accounts stands in front)"
+        ]
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """True when only this machine reaches ``host``.
+
+    Example:
+        >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+        (True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; before anything slow, so that a taken port is told at once.
+
+    Raises:
+        ConfigError: If the address is unknown or taken.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except socket.gaierror as error:
+        raise ConfigError([f"host {host!r} is unknown: {error.strerror}"]) from error
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            [f"cannot listen at {host} port {port}: {error.strerror} (choose another port)"]
+        ) from error
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """The address a browser on this machine opens."""
+    host, port = listener.getsockname()[:2]
+    if ipaddress.ip_address(host).is_unspecified:
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def configure_logging(workspace: Path) -> None:
+    """Log into the workspace, in files that stay small, and warnings to the terminal too."""
+    folder = WorkspacePaths(workspace.resolve()).logs
+    folder.mkdir(parents=True, exist_ok=True)
+    file = logging.handlers.RotatingFileHandler(
+        folder / SERVER_LOG, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
+    )
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.WARNING)
+    form = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    for handler in (file, terminal):
+        handler.setFormatter(form)
+        root.addHandler(handler)

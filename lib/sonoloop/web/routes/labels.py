@@ -1,0 +1,109 @@
+"""``/datastore/label``: what readers said, in and out."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Form, Query, Response, UploadFile
+from fastapi.responses import JSONResponse
+
+from sonoloop.errors import NotFoundError
+from sonoloop.imaging.masks import encode_label_map
+from sonoloop.records import Annotation
+from sonoloop.service.images import extension_of
+from sonoloop.service.labelling import parse_submission
+from sonoloop.service.listing import label_json
+from sonoloop.service.server import Service
+from sonoloop.store.ids import validate_tag
+from sonoloop.web import replies
+from sonoloop.web.parsing import ServiceDep, file_of, json_object
+
+router = APIRouter(prefix="/datastore", tags=["Datastore"])
+
+
+@router.put("/label")
+def save_label(
+    service: ServiceDep,
+    image: str,
+    tag: str = "final",
+    params: Annotated[str, Form()] = "{}",
+    label: Annotated[UploadFile | None, File()] = None,
+) -> dict[str, Any]:
+    """Keep a label; what was there before stays in the history."""
+    submission = parse_submission(json_object(params, "params"))
+    annotation = service.save_label(
+        image, validate_tag(tag or "final"), submission, file=file_of(label)
+    )
+    return {
+        "image": annotation.image_id,
+        "label": annotation.image_id,
+        "tag": annotation.tag,
+        "revision": annotation.revision,
+        "pathology": annotation.pathology,
+    }
+
+
+@router.get("/label")
+def download_label(
+    service: ServiceDep,
+    label: str,
+    tag: str = "final",
+    label_format: Annotated[str, Query(alias="format")] = "nrrd",
+) -> Response:
+    """The mask of a label on the grid of its image."""
+    annotation = _standing(service, label, tag)
+    record = service.images.record(label)
+    extension = extension_of(label_format)
+    mask = service.store.annotations.mask(annotation)
+    data = encode_label_map(mask, extension, record.spacing_mm)
+    # Clients take everything after the first dot for the extension.
+    stem = f"{record.image_id}_{annotation.tag}".replace(".", "_")
+    return replies.file_reply(data, f"{stem}{extension}")
+
+
+@router.head("/label")
+def check_label(service: ServiceDep, image: str, tag: str = "final") -> Response:
+    """200 when the image has such a label, else 404."""
+    _standing(service, image, tag)
+    return Response()
+
+
+@router.delete("/label")
+def withdraw_label(
+    service: ServiceDep, image: Annotated[str, Query(alias="id")], tag: str = "final"
+) -> dict[str, Any]:
+    """Take a label back: the image counts as unlabelled again, the history keeps it."""
+    record = service.images.record(image)
+    service.store.annotations.withdraw(record.image_id, validate_tag(tag))
+    service.info.touch()
+    return {}
+
+
+@router.get("/label/info")
+def label_info(service: ServiceDep, label: str, tag: str = "final") -> Response:
+    """What is known of a label."""
+    return JSONResponse(label_json(_standing(service, label, tag)))
+
+
+@router.put("/label/info")
+def update_label_info(
+    service: ServiceDep, label: str, tag: str = "final", info: Annotated[str, Form()] = "{}"
+) -> dict[str, Any]:
+    """Add to what is known of a label; another pathology or BI-RADS is a new revision."""
+    service.amend_label(label, validate_tag(tag), json_object(info, "info"))
+    return {}
+
+
+@router.put("/updatelabelinfo", include_in_schema=False)
+def update_label_info_as_reviewer(
+    service: ServiceDep, label: str, tag: str = "final", params: Annotated[str, Form()] = "{}"
+) -> dict[str, Any]:
+    """The same, under the name Slicer's reviewer module knows."""
+    service.amend_label(label, validate_tag(tag), json_object(params, "params"))
+    return {}
+
+
+def _standing(service: Service, image: str, tag: str) -> Annotation:
+    record = service.images.record(image)
+    annotation = service.store.annotations.latest(record.image_id, validate_tag(tag))
+    if annotation is None:
+        raise NotFoundError(f"image {record.image_id} has no label {tag!r}")
+    return annotation
