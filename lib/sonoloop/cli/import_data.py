@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from sonoloop.cli.console import errors_told, out, progress_bar
 from sonoloop.datasets.layouts import read_dataset
 from sonoloop.datasets.names import slug
 from sonoloop.datasets.reading import DatasetReading, Skipped
@@ -66,33 +65,26 @@ def import_data(
     group,birads,split; several masks of an image are separated by ";". Without one the images are
     imported unlabelled.
 
-    [bold]Examples[/bold]
-
+    Examples:
     sonoloop import busbra BUSBRA --to studies
 
     sonoloop import busi Dataset_BUSI_with_GT --to studies --reader "BUSI authors"
 
     sonoloop import folder clinic-images --to studies --limit 20
     """
-    if to.resolve().is_relative_to(source.resolve()):
-        raise DatasetError(f"study folder {str(to)!r} lies in the data set (choose one outside)")
-    reading = _renamed(read_dataset(source, layout.value), name, limit)
-    console = Console()
-    with Progress(
-        TextColumn("importing {task.fields[name]}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    ) as bar:
-        task = bar.add_task("import", total=len(reading.images), name=reading.name)
-        summary = import_dataset(
-            reading,
-            to,
-            reader=reader or reading.name,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
-    _print(summary, reading, to, console)
+    with errors_told():
+        if to.resolve().is_relative_to(source.resolve()):
+            raise DatasetError(f"study folder {str(to)!r} lies in the data set (choose another)")
+        reading = _renamed(read_dataset(source, layout.value), name, limit)
+        with progress_bar() as bar:
+            task = bar.add_task(f"importing {reading.name}", total=len(reading.images), note="")
+            summary = import_dataset(
+                reading,
+                to,
+                reader=reader or reading.name,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+        _print(summary, reading, to)
 
 
 def _renamed(reading: DatasetReading, name: str | None, limit: int | None) -> DatasetReading:
@@ -101,7 +93,7 @@ def _renamed(reading: DatasetReading, name: str | None, limit: int | None) -> Da
     )
 
 
-def _print(summary: ImportSummary, reading: DatasetReading, to: Path, console: Console) -> None:
+def _print(summary: ImportSummary, reading: DatasetReading, to: Path) -> None:
     table = Table(title=f"{reading.name} -> {to}", title_justify="left")
     table.add_column("images")
     table.add_column("count", justify="right")
@@ -109,9 +101,9 @@ def _print(summary: ImportSummary, reading: DatasetReading, to: Path, console: C
     table.add_row("already there", str(summary.already_there))
     table.add_row("already there, annotation changed", str(summary.relabelled))
     table.add_row("skipped", str(len(summary.skipped)))
-    console.print(table)
+    out.print(table)
     if summary.skipped:
-        console.print(_skipped_table(summary.skipped))
+        out.print(_skipped_table(summary.skipped))
 
 
 def _skipped_table(skipped: tuple[Skipped, ...]) -> Table:
