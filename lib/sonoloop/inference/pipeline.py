@@ -39,6 +39,11 @@ class DualStagePipeline:
         self._segmenter, self._classifier, self.settings = segmenter, classifier, settings
 
     @property
+    def engines(self) -> tuple[Engine, Engine]:
+        """Segmenter and classifier."""
+        return self._segmenter, self._classifier
+
+    @property
     def segmentation_model(self) -> str:
         """Id of the segmenter."""
         return self._segmenter.card.model_id

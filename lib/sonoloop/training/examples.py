@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from sonoloop.errors import ImageReadError, LabelReadError, TrainingError
 from sonoloop.geometry import Box, Mask, bounding_box
-from sonoloop.imaging.masks import read_mask_files
-from sonoloop.imaging.read import read_image
+from sonoloop.imaging.labelled import read_labelled
 from sonoloop.labels import PATHOLOGIES, Pathology
 from sonoloop.records import LabelledImage
 from sonoloop.transforms.crop import crop_box, lesion_crop_box
@@ -45,18 +44,6 @@ class ClassificationExamples:
     image_ids: tuple[str, ...]
 
 
-def read_labelled(item: LabelledImage) -> tuple[Pixels, Mask]:
-    """Grey pixels (H, W) and lesion mask (H, W) of one labelled image.
-
-    Raises:
-        ImageReadError: If the image cannot be read.
-        LabelReadError: If a mask cannot be read or does not fit.
-    """
-    image = read_image(item.image_path, frame=item.frame)
-    shape = (image.pixels.shape[0], image.pixels.shape[1])
-    return image.pixels, read_mask_files(item.mask_paths, shape=shape)
-
-
 def _gather(
     items: Sequence[LabelledImage], make: Callable[[LabelledImage], list[Example]]
 ) -> list[Example]:
@@ -81,9 +68,13 @@ def segmentation_examples(items: Sequence[LabelledImage], size_px: int) -> Segme
     """
 
     def make(item: LabelledImage) -> list[tuple[Pixels, Pixels, str]]:
-        pixels, mask = read_labelled(item)
+        image, mask = read_labelled(item)
         return [
-            (letterbox_pixels(pixels, size_px)[0], letterbox_mask(mask, size_px), item.image_id)
+            (
+                letterbox_pixels(image.pixels, size_px)[0],
+                letterbox_mask(mask, size_px),
+                item.image_id,
+            )
         ]
 
     examples = _gather([item for item in items if item.has_mask], make)
@@ -112,11 +103,11 @@ def classification_examples(
     def make(item: LabelledImage) -> list[tuple[Pixels, int, str]]:
         if item.pathology is None:
             return []
-        pixels, mask = read_labelled(item)
+        image, mask = read_labelled(item)
         boxes = _boxes(item, mask, margin=margin, seed=seed)
         index = PATHOLOGIES.index(item.pathology)
         return [
-            (letterbox_pixels(crop_box(pixels, box), size_px)[0], index, item.image_id)
+            (letterbox_pixels(crop_box(image.pixels, box), size_px)[0], index, item.image_id)
             for box in boxes
         ]
 

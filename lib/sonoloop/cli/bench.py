@@ -1,0 +1,72 @@
+"""``sonoloop bench``: how fast Sonoloop is on this machine, as ratios within one run."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from sonoloop.cli.console import err, errors_told, out
+
+app = typer.Typer(help="Measure performance.", no_args_is_help=True)
+
+
+@app.callback()
+def options() -> None:
+    """Measure performance on this machine."""
+
+
+@app.command()
+def serve(
+    studies: Annotated[
+        Path, typer.Option(help="Folder of studies whose images are inferred.")
+    ] = Path("sample-data/studies"),
+    rounds: Annotated[int, typer.Option(min=5, help="Inferences per way of calling.")] = 60,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each load phase.")] = 8.0,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures there too.")
+    ] = None,
+) -> None:
+    """Latency of the network alone, the pipeline and HTTP; /info under load; images per second.
+
+    Starts a server of its own on a free port with a temporary workspace.
+
+    Example: sonoloop bench serve --rounds 60 --json bench.json
+    """
+    with errors_told(), tempfile.TemporaryDirectory(prefix="sonoloop-bench-") as workspace:
+        from sonoloop.cli.bench_serve import measure
+
+        figures = measure(
+            studies, Path(workspace), rounds=rounds, seconds=seconds, say=lambda t: err.print(t)
+        )
+        _show(figures)
+        if json_file:
+            json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def _show(figures: dict[str, Any]) -> None:
+    latency = Table("call", "p50 ms", "p95 ms", "ratio to raw (p50)", title="one caller")
+    for name, row in figures["latency"].items():
+        latency.add_row(name, f"{row['p50_ms']:.1f}", f"{row['p95_ms']:.1f}", f"{row['ratio']:.2f}")
+    out.print(latency)
+    load = Table("clients", "images/s", "infer p50 ms", "infer p95 ms", title="POST /infer/lesion")
+    for row in figures["load"]:
+        load.add_row(
+            str(row["clients"]),
+            f"{row['images_per_s']:.1f}",
+            f"{row['p50_ms']:.0f}",
+            f"{row['p95_ms']:.0f}",
+        )
+    out.print(load)
+    info = figures["info_under_load"]
+    out.print(
+        f"/info while {info['clients']} clients infer: p50 {info['p50_ms']:.1f} ms, "
+        f"p95 {info['p95_ms']:.1f} ms, max {info['max_ms']:.1f} ms"
+    )
+    start = figures["server"]
+    out.print(
+        f"server answering after {start['start_s']:.1f} s; memory {start['idle_rss_mb']:.0f} MB "
+        f"idle, {start['loaded_rss_mb']:.0f} MB after the load"
+    )

@@ -1,0 +1,46 @@
+"""``sonoloop``: serve, import, train, predict, evaluate, bench."""
+
+from typing import Annotated
+
+import typer
+
+from sonoloop import __version__
+from sonoloop.cli import bench, train
+from sonoloop.cli.evaluate import evaluate
+from sonoloop.cli.import_data import import_data
+from sonoloop.cli.predict import predict
+from sonoloop.cli.serve import serve
+
+app = typer.Typer(
+    name="sonoloop",
+    help="Active-learning annotation server for breast ultrasound. Research use, not a medical "
+    "device.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve)
+app.command(name="import")(import_data)
+app.add_typer(train.app, name="train")
+app.command()(predict)
+app.command()(evaluate)
+app.add_typer(bench.app, name="bench")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Active-learning annotation server for breast ultrasound."""
+
+
+def run() -> None:
+    """Entry point of the installed command."""
+    app()

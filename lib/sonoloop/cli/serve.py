@@ -1,0 +1,53 @@
+"""``sonoloop serve``: the annotation server."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sonoloop.cli.console import err, errors_told, out
+from sonoloop.settings import PipelineSettings, ServerSettings
+from sonoloop.web.launch import serve as serve_until_told
+
+
+def serve(
+    studies: Annotated[
+        str, typer.Option(help="Folder of studies, or http(s) address of a DICOMweb PACS.")
+    ],
+    workspace: Annotated[
+        Path, typer.Option(help="Folder of everything the server writes; one server each.")
+    ] = Path("workspace"),
+    host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.")] = 8000,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<n>.")] = "auto",
+    behind_proxy: Annotated[
+        bool,
+        typer.Option(
+            "--behind-proxy",
+            help="Allow a public address: only a proxy with accounts reaches the port.",
+        ),
+    ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any server setting as name=value. Repeatable."),
+    ] = None,
+) -> None:
+    """Serve studies to MONAI Label clients, 3D Slicer and browsers until Ctrl+C.
+
+    Example: sonoloop serve --studies sample-data/studies --workspace workspace
+    """
+    with errors_told():
+        pairs = dict(pair.partition("=")[::2] for pair in settings or [])
+        server = ServerSettings.from_conf({"host": host, "port": port, **pairs})
+        pipeline = PipelineSettings.from_conf({"device": device})
+        err.print(f"workspace {workspace.resolve()}, studies {studies}", highlight=False)
+        serve_until_told(
+            studies,
+            workspace,
+            server,
+            pipeline,
+            announce=lambda address: out.print(
+                f"Sonoloop answers at {address}", highlight=False, soft_wrap=True
+            ),
+            behind_proxy=behind_proxy,
+        )

@@ -1,0 +1,165 @@
+"""``sonoloop train``: a model from a labelled data set."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sonoloop.cli.console import err, errors_told, out, progress_bar
+from sonoloop.datasets.select import select
+from sonoloop.errors import ConfigError
+from sonoloop.records import LabelledImage, ModelTask
+from sonoloop.settings import TrainingSettings
+
+app = typer.Typer(
+    help="Train a model. The same code runs in the server's background.", no_args_is_help=True
+)
+
+Data = Annotated[
+    list[str],
+    typer.Option(
+        help="Data set: folder or manifest CSV; with @1,2 behind it only these splits. Repeatable."
+    ),
+]
+Split = Annotated[str, typer.Option(help="Splits to take where --data names none, such as 1,2,3.")]
+Out = Annotated[Path, typer.Option(help="Run folder; a run that was interrupted goes on there.")]
+Start = Annotated[
+    Path | None, typer.Option("--from", help="Model folder to start from; none: random weights.")
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="Any setting as name=value. Repeatable.")
+]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the training images, at most.")]
+Size = Annotated[int | None, typer.Option(help="Side of the network's input in pixels.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<n>.")]
+
+
+def settings_from(
+    task: ModelTask, pairs: list[str] | None, *, epochs: int | None, size: int | None, device: str
+) -> TrainingSettings:
+    """Training settings of a command line.
+
+    Raises:
+        ConfigError: If a pair is malformed, or a setting unknown or out of range.
+    """
+    malformed = [pair for pair in pairs or [] if "=" not in pair]
+    if malformed:
+        raise ConfigError([f"--set takes name=value, got {pair!r}" for pair in malformed])
+    conf: dict[str, object] = dict(DEFAULTS[task])
+    conf |= {"device": device}
+    conf |= {} if epochs is None else {"max_epochs": epochs}
+    conf |= {} if size is None else {"input_size_px": size}
+    conf |= dict(pair.split("=", 1) for pair in pairs or [])
+    return TrainingSettings.from_conf(conf)
+
+
+DEFAULTS: dict[ModelTask, dict[str, object]] = {
+    "segmentation": {},
+    "classification": {"input_size_px": 160, "batch_size": 32, "early_stop_patience": 15},
+}
+"""Where a task's defaults differ from those of the settings."""
+
+
+def gather(data: list[str], split: str) -> list[LabelledImage]:
+    """Images of all data sets; those with contradicting near-duplicates are left out and told.
+
+    Raises:
+        DatasetError: If a data set cannot be read.
+    """
+    items: list[LabelledImage] = []
+    for source in data:
+        reading = select(source, split=split)
+        usable = [image for image in reading.images if not image.label_conflict]
+        err.print(
+            f"{source}: {len(usable)} images, {len(reading.skipped)} skipped, "
+            f"{len(reading.images) - len(usable)} with contradicting near-duplicates left out"
+        )
+        items += usable
+    return items
+
+
+def _train(
+    task: ModelTask,
+    train: Callable[..., Path],
+    items: list[LabelledImage],
+    settings: TrainingSettings,
+    *,
+    run_dir: Path,
+    initial: Path | None,
+) -> None:
+    from sonoloop.training.progress import Progress
+
+    with progress_bar() as bar:
+        line = bar.add_task(f"training {task}", total=None, note="reading images")
+
+        def report(progress: Progress) -> None:
+            loss = "-" if progress.loss is None else f"{progress.loss:.4f}"
+            best = "-" if progress.best_metric is None else f"{progress.best_metric:.4f}"
+            bar.update(
+                line,
+                total=progress.total_epochs * progress.total_steps,
+                completed=progress.epoch * progress.total_steps + progress.step,
+                note=f"epoch {progress.epoch}/{progress.total_epochs} loss {loss} best {best}",
+            )
+
+        directory = train(items, settings, run_dir, initial=initial, report=report)
+    out.print(f"model folder: {directory}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def segmentation(
+    data: Data,
+    out_dir: Annotated[Path, typer.Option("--out", help="Run folder.")] = Path("runs/segmentation"),
+    split: Split = "",
+    start: Start = None,
+    epochs: Epochs = None,
+    size: Size = None,
+    device: Device = "auto",
+    pairs: Set = None,
+) -> None:
+    """Train the lesion segmenter (attention U-Net).
+
+    Example: sonoloop train segmentation --data BUSBRA --split 1,2,3 --epochs 30 --out runs/seg
+    """
+    with errors_told():
+        settings = settings_from("segmentation", pairs, epochs=epochs, size=size, device=device)
+        items = gather(data, split)
+        from sonoloop.training.segmentation import train_segmentation
+
+        _log_quietly()
+        _train("segmentation", train_segmentation, items, settings, run_dir=out_dir, initial=start)
+
+
+@app.command()
+def classification(
+    data: Data,
+    out_dir: Annotated[Path, typer.Option("--out", help="Run folder.")] = Path(
+        "runs/classification"
+    ),
+    split: Split = "",
+    start: Start = None,
+    epochs: Epochs = None,
+    size: Size = None,
+    device: Device = "auto",
+    pairs: Set = None,
+) -> None:
+    """Train the pathology classifier (EfficientNet-B0) on lesion crops.
+
+    Example: sonoloop train classification --data BUSBRA@1,2,3 --data BUSI@1,2,3,4 --out runs/cls
+    """
+    with errors_told():
+        settings = settings_from("classification", pairs, epochs=epochs, size=size, device=device)
+        items = gather(data, split)
+        from sonoloop.training.classification import train_classification
+
+        _log_quietly()
+        _train(
+            "classification", train_classification, items, settings, run_dir=out_dir, initial=start
+        )
+
+
+def _log_quietly() -> None:
+    logging.getLogger("ignite").setLevel(logging.WARNING)
+    logging.getLogger("sonoloop").setLevel(logging.WARNING)
