@@ -25,3 +25,28 @@ def shared_data() -> Path:
 def sample_studies() -> Path:
     """The committed synthetic studies."""
     return CHECKOUT / "sample-data" / "studies"
+
+
+_FORBIDDEN_SKIPS: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Notes skipped tests that SONOLOOP_NO_SKIP (words of markers or reasons) forbids."""
+    if not report.skipped or not isinstance(report.longrepr, tuple):
+        return
+    words = [word for word in os.environ.get("SONOLOOP_NO_SKIP", "").split(",") if word]
+    told = f"{' '.join(report.keywords)} {report.longrepr[2]}".lower()
+    if any(word.lower() in told for word in words):
+        _FORBIDDEN_SKIPS.append(f"{report.nodeid}: {report.longrepr[2]}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A forbidden skip fails the run."""
+    if _FORBIDDEN_SKIPS and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says which skipped tests were forbidden to be skipped."""
+    for line in _FORBIDDEN_SKIPS:
+        terminalreporter.write_line(f"may not be skipped here: {line}", red=True)

@@ -1,5 +1,7 @@
 """``sonoloop serve``: the annotation server."""
 
+import hashlib
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -10,13 +12,31 @@ from sonoloop.settings import PipelineSettings, ServerSettings
 from sonoloop.web.launch import serve as serve_until_told
 
 
+def default_workspace(studies: str) -> Path:
+    """A folder of its own for every source of studies.
+
+    Example:
+        >>> default_workspace("https://pacs/dicom-web").parent.name
+        'workspace'
+    """
+    is_address = studies.startswith(("http://", "https://"))
+    source = studies if is_address else str(Path(studies).resolve())
+    name = re.sub(r"[^A-Za-z0-9]+", "-", source.rstrip("/").rpartition("/")[2]).strip("-")
+    digest = hashlib.sha256(source.encode()).hexdigest()[:8]
+    return Path("workspace") / f"{name or 'studies'}-{digest}"
+
+
 def serve(
     studies: Annotated[
         str, typer.Option(help="Folder of studies, or http(s) address of a DICOMweb PACS.")
     ],
     workspace: Annotated[
-        Path, typer.Option(help="Folder of everything the server writes; one server each.")
-    ] = Path("workspace"),
+        Path | None,
+        typer.Option(
+            help="Folder of everything the server writes, one server each; "
+            "default: a folder below ./workspace named after the studies."
+        ),
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.")] = 8000,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<n>.")] = "auto",
@@ -40,7 +60,8 @@ def serve(
         pairs = dict(pair.partition("=")[::2] for pair in settings or [])
         server = ServerSettings.from_conf({"host": host, "port": port, **pairs})
         pipeline = PipelineSettings.from_conf({"device": device})
-        err.print(f"workspace {workspace.resolve()}, studies {studies}", highlight=False)
+        workspace = workspace or default_workspace(studies)
+        err.print(f"studies {studies}, workspace {workspace}", highlight=False, soft_wrap=True)
         serve_until_told(
             studies,
             workspace,
