@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sonoloop.geometry import Box, SpacingMm
-from sonoloop.imaging.dicom_header import PARSE_ERRORS, Elements
+from sonoloop.imaging.dicom_header import PARSE_ERRORS, Attributes
 from sonoloop.imaging.vocabulary import Flag
 
 MIN_SPACING_MM: Final = 0.005
@@ -46,7 +46,7 @@ class _Region:
         return self.box.height * self.box.width
 
 
-def calibration_of(elements: Elements, shape: tuple[int, int]) -> Calibration:
+def calibration_of(elements: Attributes, shape: tuple[int, int]) -> Calibration:
     """The calibration of an image of ``shape`` = (H, W).
 
     The largest two-dimensional tissue or colour region decides. Views of comparable size that have
@@ -70,14 +70,14 @@ def calibration_of(elements: Elements, shape: tuple[int, int]) -> Calibration:
     return Calibration(regions[0].box if regions else None, spacing_mm, tuple(flags))
 
 
-def _is_two_dimensional(item: Elements) -> bool:
+def _is_two_dimensional(item: Attributes) -> bool:
     return (
         item.short("RegionSpatialFormat") == _TWO_DIMENSIONAL
         and item.short("RegionDataType") in _TISSUE_OR_COLOUR_FLOW
     )
 
 
-def _region(item: Elements, shape: tuple[int, int]) -> _Region | None:
+def _region(item: Attributes, shape: tuple[int, int]) -> _Region | None:
     """The part of the region inside the image, or None when hardly anything is."""
     keywords = ("MinY0", "MinX0", "MaxY1", "MaxX1")
     stated = [item.number(f"RegionLocation{keyword}", "I") for keyword in keywords]
@@ -88,7 +88,7 @@ def _region(item: Elements, shape: tuple[int, int]) -> _Region | None:
     return _Region(Box(top, left, bottom, right), _region_spacing(item))
 
 
-def _region_spacing(item: Elements) -> SpacingMm | None:
+def _region_spacing(item: Attributes) -> SpacingMm | None:
     units = (item.short("PhysicalUnitsYDirection"), item.short("PhysicalUnitsXDirection"))
     if units != (_CENTIMETRE, _CENTIMETRE):
         return None
@@ -98,7 +98,7 @@ def _region_spacing(item: Elements) -> SpacingMm | None:
     return _believable(abs(row_cm) * 10, abs(column_cm) * 10)  # the sign is a direction
 
 
-def _pixel_spacing(elements: Elements) -> SpacingMm | None:
+def _pixel_spacing(elements: Attributes) -> SpacingMm | None:
     try:
         row_mm, column_mm = map(float, (elements.text("PixelSpacing") or "").split("\\"))
     except ValueError:
@@ -126,5 +126,5 @@ def _common_spacing(regions: Sequence[_Region]) -> SpacingMm | None:
     return first if agree else None
 
 
-def _states_scale(items: Sequence[Elements]) -> bool:
+def _states_scale(items: Sequence[Attributes]) -> bool:
     return any(item.raw("PhysicalDeltaX") or item.raw("PhysicalDeltaY") for item in items)

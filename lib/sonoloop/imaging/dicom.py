@@ -10,10 +10,11 @@ from typing import BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
+from pydicom.config import IGNORE
 from pydicom.uid import UID
 
 from sonoloop.imaging.calibration import Calibration, calibration_of
-from sonoloop.imaging.dicom_header import Elements, parse_file
+from sonoloop.imaging.dicom_header import Attributes, parse_file
 from sonoloop.imaging.frames import (
     READABLE_SYNTAXES,
     check_code_stream,
@@ -104,33 +105,49 @@ def read_dicom(file: BinaryIO, size: int, frame: int) -> UltrasoundImage:
 def _header(file: BinaryIO, size: int) -> _Header:
     parsed = parse_file(file, size, READABLE_SYNTAXES)
     elements = parsed.elements
-    _check_class(elements)
-    identity = _identity(elements)
+    check_sop_class(elements)
+    identity = identity_of(elements)
     module = pixel_module(parsed)
     calibration = calibration_of(elements, (module.rows, module.columns))
-    flags = [*module.flags, *calibration.flags]
+    flags = (*module.flags, *calibration.flags, *stated_flags(elements))
+    return _Header(identity, module, calibration, flags)
+
+
+def stated_flags(elements: Attributes) -> tuple[Flag, ...]:
+    """Flags for what the image says, or fails to say, of itself."""
+    flags = []
     if elements.text("BurnedInAnnotation") != "NO":
         flags.append(Flag.BURNED_IN_ANNOTATION)
     if elements.text("LossyImageCompression") == "01":
         flags.append(Flag.LOSSY)
-    return _Header(identity, module, calibration, tuple(flags))
+    return tuple(flags)
 
 
-def _check_class(elements: Elements) -> None:
+def check_sop_class(elements: Attributes) -> None:
+    """Refuse what is no two-dimensional ultrasound image.
+
+    Raises:
+        ImageReadError: With code ``sop_class``.
+    """
     sop_class = elements.text("SOPClassUID")
     if sop_class in _ULTRASOUND:
         return
     if sop_class in _SECONDARY_CAPTURE and elements.text("Modality") == "US":
         return
-    name = "none" if sop_class is None else UID(sop_class[:64]).name
+    name = "none" if sop_class is None else UID(sop_class[:80], IGNORE).name
     raise refusal(Refusal.SOP_CLASS, f"SOP class {name!r} is no two-dimensional ultrasound image")
 
 
-def _identity(elements: Elements) -> ImageIdentity:
+def identity_of(elements: Attributes) -> ImageIdentity:
+    """Who and what the image belongs to.
+
+    Raises:
+        ImageReadError: If one of its three UIDs is missing or is none.
+    """
     uids = {}
     for level in ("SOP", "Series", "Study"):
         value = elements.text(f"{level}InstanceUID")
-        if value is None or not UID(value).is_valid:
+        if value is None or not UID(value, IGNORE).is_valid:
             raise refusal(
                 Refusal.BAD_UID,
                 f"{level}InstanceUID {(value or '')[:70]!r} is no UID (digits, dots; at most 64)",

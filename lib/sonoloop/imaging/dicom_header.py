@@ -9,9 +9,10 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 from pydicom.charset import python_encoding
+from pydicom.config import IGNORE
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -77,6 +78,23 @@ _KEYWORDS: Final = (
     ),
 )
 _TAGS: Final = {keyword: tag_for_keyword(keyword) or 0 for keyword in _KEYWORDS}
+
+
+class Attributes(Protocol):
+    """Attributes of an image by keyword, from a file or from the metadata of a PACS.
+
+    The methods mean what those of :class:`Elements` do.
+    """
+
+    def raw(self, keyword: str) -> bytes | None: ...  # noqa: D102 - told above
+
+    def number(self, keyword: str, form: str) -> float | None: ...  # noqa: D102
+
+    def short(self, keyword: str) -> int | None: ...  # noqa: D102
+
+    def text(self, keyword: str) -> str | None: ...  # noqa: D102
+
+    def items(self, keyword: str) -> "Iterator[Attributes]": ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +255,7 @@ def _transfer_syntax(reader: _BoundedReader, readable: frozenset[str]) -> UID:
             raise refusal(Refusal.TRUNCATED, "the file ends within its first elements")
         raise refusal(Refusal.TRANSFER_SYNTAX, "the file does not state its transfer syntax")
     if stated not in readable:
-        syntax = UID(stated[:64])
+        syntax = UID(stated[:80], IGNORE)
         raise refusal(
             Refusal.TRANSFER_SYNTAX,
             f"transfer syntax {syntax.name!r} is not read (ask the PACS for Explicit VR "

@@ -8,7 +8,13 @@ import numpy.typing as npt
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import UID
 
-from sonoloop.imaging.dicom_header import PARSE_ERRORS, Elements, ParsedFile, PixelElement
+from sonoloop.imaging.dicom_header import (
+    PARSE_ERRORS,
+    Attributes,
+    Elements,
+    ParsedFile,
+    PixelElement,
+)
 from sonoloop.imaging.grey import ColourSpace
 from sonoloop.imaging.vocabulary import (
     MAX_FRAMES,
@@ -81,7 +87,7 @@ def pixel_module(parsed: ParsedFile) -> PixelModule:
     """
     elements = parsed.elements
     compressed = parsed.transfer_syntax.is_compressed
-    rows, columns, frame_count = _dimensions(elements)
+    rows, columns, frame_count = dimensions_of(elements)
     samples, allocated, stored = _bits(elements)
     photometric = elements.text("PhotometricInterpretation")
     space = _SPACE_OF.get(photometric or "")
@@ -120,7 +126,12 @@ def pixel_module(parsed: ParsedFile) -> PixelModule:
     return module
 
 
-def _dimensions(elements: Elements) -> tuple[int, int, int]:
+def dimensions_of(elements: Attributes) -> tuple[int, int, int]:
+    """(rows, columns, frames) as stated.
+
+    Raises:
+        ImageReadError: If they are missing, or no ultrasound image can have them.
+    """
     rows, columns = elements.short("Rows"), elements.short("Columns")
     if rows is None or columns is None:
         raise refusal(Refusal.PIXEL_MODULE, "Rows or Columns is missing")
