@@ -1,0 +1,83 @@
+"""Stands in for ``sonoloop.training.worker``: behaves as its first argument says."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from sonoloop.store.store import Store
+
+
+def train(store: Store, job_id: str) -> None:
+    job = store.jobs.get(job_id)
+    epochs = job.request["settings"]["max_epochs"]
+    for epoch in range(1, epochs + 1):
+        progress = {"epoch": epoch, "total_epochs": epochs, "best_metric": epoch / epochs}
+        store.jobs.heartbeat(job_id, progress, f"epoch {epoch} of {epochs}")
+    model_id = f"{job.target}-{job_id[:8]}"
+    card = {"model_id": model_id, "task": job.target, "architecture": "fake"}
+    card["format"] = "sonoloop-model-1"
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "weights.safetensors").write_bytes(b"weights")
+        (Path(folder) / "card.json").write_text(json.dumps(card))
+        store.models.register(card, Path(folder))
+    store.models.publish(model_id)
+    store.jobs.finish(job_id, "DONE", f"published {model_id}")
+
+
+def run_until_stopped(store: Store, job_id: str) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        store.jobs.finish(job_id, "STOPPED", "wrote a checkpoint")
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    number = 0
+    while True:
+        number += 1
+        store.jobs.heartbeat(job_id, {"epoch": number, "total_epochs": 1000, "best_metric": 0.5})
+        time.sleep(0.05)
+
+
+def ignore_signals(store: Store, job_id: str) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    store.jobs.heartbeat(job_id, {"epoch": 1, "total_epochs": 2, "best_metric": 0.1}, "deaf")
+    time.sleep(60)
+
+
+def report(store: Store, job_id: str) -> None:
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    told: dict[str, Any] = {name: os.environ.get(name) for name in names}
+    told |= {"nice": os.nice(0), "leads_session": os.getsid(0) == os.getpid()}
+    store.jobs.heartbeat(job_id, {"epoch": 1, "total_epochs": 1, "best_metric": 0.0} | told)
+    store.jobs.finish(job_id, "DONE", "reported")
+
+
+def crash(_store: Store, _job_id: str) -> None:
+    sys.stderr.write("the weights are made of cheese\n")
+    sys.exit(3)
+
+
+BEHAVIOURS = {
+    "train": train,
+    "run": run_until_stopped,
+    "deaf": ignore_signals,
+    "report": report,
+    "crash": crash,
+}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("behaviour")
+    parser.add_argument("--workspace", type=Path)
+    parser.add_argument("--job")
+    arguments = parser.parse_args()
+    opened = Store.open(arguments.workspace)
+    while opened.jobs.get(arguments.job).status == "SUBMITTED":
+        time.sleep(0.02)
+    BEHAVIOURS[arguments.behaviour](opened, arguments.job)
