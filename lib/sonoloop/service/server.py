@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from sonoloop.errors import NotFoundError, SonoloopError
+from sonoloop.inference.shipped import SHIPPED_MODELS
 from sonoloop.networks.card import read_card
 from sonoloop.pacs.open import open_source
 from sonoloop.pacs.port import StudySource
@@ -34,7 +35,6 @@ from sonoloop.store.store import Store
 
 logger = logging.getLogger(__name__)
 
-SHIPPED_MODELS: Final = Path(__file__).resolve().parents[3] / "apps" / "breast_ultrasound" / "model"
 FIRST_SCAN_S: Final = 3.0
 TICK_S: Final = 0.5
 CLEAN_UP_S: Final = 60.0

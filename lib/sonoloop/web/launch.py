@@ -12,8 +12,9 @@ from typing import Any, Final
 import uvicorn
 
 from sonoloop.errors import ConfigError
+from sonoloop.inference.shipped import SHIPPED_MODELS
 from sonoloop.service.logs import SERVER_LOG
-from sonoloop.service.server import SHIPPED_MODELS, Service
+from sonoloop.service.server import Service
 from sonoloop.settings import PipelineSettings, ServerSettings
 from sonoloop.store.paths import WorkspacePaths
 from sonoloop.web.app import create_app
