@@ -25,7 +25,7 @@ from sonoloop.imaging.vocabulary import Refusal, refusal
 
 PREAMBLE_BYTES: Final = 132
 _MAX_HEADER_BYTES: Final = 64 * 2**20
-_MAX_HEADER_READS: Final = 400_000
+_MAX_HEADER_READS: Final = 200_000
 _UNDEFINED_LENGTH: Final = 0xFFFFFFFF
 _PIXEL_TAGS: Final = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 """Float, Double Float and ordinary Pixel Data."""
@@ -43,6 +43,7 @@ PARSE_ERRORS: Final = (
     OverflowError,
     RecursionError,
     TypeError,
+    UserWarning,  # where the user's filter makes errors of them
     ValueError,
     struct.error,
 )

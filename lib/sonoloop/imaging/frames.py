@@ -17,6 +17,9 @@ from sonoloop.imaging.vocabulary import Flag, Refusal, refusal
 
 _RLE: Final = "1.2.840.10008.1.2.5"
 _JPEG2000: Final = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
+_RLE_HEADER_BYTES: Final = 64
+_END_OF_IMAGE: Final = b"\xff\xd9"
+"""Ends JPEG, JPEG-LS and JPEG 2000 alike."""
 
 NATIVE_SYNTAXES: Final = frozenset(
     {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"}
@@ -47,6 +50,7 @@ PICTURE_ERRORS: Final = (
     MemoryError,
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
+    UserWarning,  # where the user's filter makes errors of them
 )
 """What Pillow raises on mangled pictures."""
 
@@ -100,11 +104,11 @@ def check_code_stream(stream: bytes, module: PixelModule) -> CodeStream | None:
             f"a frame is {'x'.join(map(str, own))} where the header says "
             f"{'x'.join(map(str, stated))} (rows x columns x samples)",
         )
-    if header.precision > module.bits_stored or (header.precision > 8) != (module.bits_stored > 8):
+    if (header.precision > 8) != (module.bits_allocated > 8):
         raise refusal(
             Refusal.CODESTREAM_MISMATCH,
             f"a frame has {header.precision} bits a sample where the header says "
-            f"{module.bits_stored}",
+            f"{module.bits_allocated}",
         )
     return header
 
@@ -213,6 +217,7 @@ def _from_sandbox(
         "bits_allocated": module.bits_allocated,
         "bits_stored": module.bits_stored,
     }
+    _check_end(stream, header, module)
     samples = SANDBOX.decode(request, stream)
     size = module.bits_allocated // 8
     if len(samples) != module.rows * module.columns * module.samples * size:
@@ -221,5 +226,22 @@ def _from_sandbox(
             f"a {request['coding']} frame gave {len(samples)} bytes instead of "
             f"{module.rows * module.columns * module.samples * size}",
         )
+    values = np.frombuffer(samples, f"<u{size}")
+    if module.bits_stored < module.bits_allocated and values.max() >= 1 << module.bits_stored:
+        raise refusal(
+            Refusal.CODESTREAM_MISMATCH,
+            f"a frame holds {values.max()}, which is beyond the {module.bits_stored} bits stated",
+        )
     shape = (module.rows, module.columns, 3)[: 2 if module.samples == 1 else 3]
-    return np.frombuffer(samples, f"<u{size}").reshape(shape)
+    return values.reshape(shape)
+
+
+def _check_end(stream: bytes, header: CodeStream | None, module: PixelModule) -> None:
+    """Refuse what is cut (CharLS would search for seconds) or longer than any encoder makes it."""
+    if header is not None and not stream.rstrip(b"\0").endswith(_END_OF_IMAGE):
+        raise refusal(Refusal.TRUNCATED, f"the {header.coding} frame is cut: it has no end mark")
+    if header is None and len(stream) > _RLE_HEADER_BYTES + 2 * module.frame_bytes:
+        raise refusal(
+            Refusal.DECODE,
+            f"an rle frame of {len(stream)} bytes for {module.frame_bytes} bytes of pixels",
+        )

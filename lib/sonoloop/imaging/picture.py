@@ -7,6 +7,7 @@ are about paper, so spacing is None.
 """
 
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
@@ -26,6 +27,20 @@ _MAX_TAGS: Final = 1024
 _EXIF_ORIENTATION: Final = 0x0112
 _BITS_PER_SAMPLE: Final = 258
 _TIFF_PHOTOMETRIC: Final = 262
+_TIFF_TYPE_BYTES: Final = {
+    3: 2,
+    4: 4,
+    5: 8,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
 _WITH_ALPHA: Final = ("LA", "La", "PA", "RGBA", "RGBa")
 _COMPRESSIONS: Final = (
     "raw",
@@ -82,7 +97,7 @@ def read_picture(file: BinaryIO, size: int, kind: str, frame: int) -> Ultrasound
     if not 0 <= frame < pages:
         raise refusal(Refusal.FRAME, f"there is no page {frame} (pages are 0 to {pages - 1})")
     if kind == "png":
-        _check_png_end(file, size)
+        _check_png(file)
     with _opened(file, kind) as picture:
         if frame:
             _seek(picture, frame, kind)
@@ -183,11 +198,19 @@ def _from_16_bit(picture: Image.Image) -> npt.NDArray[np.uint8]:
     return 255 - pixels if tags.get(_TIFF_PHOTOMETRIC) == 0 else pixels
 
 
-def _check_png_end(file: BinaryIO, size: int) -> None:
-    """Pillow reads a PNG that is cut right after its pixels' last byte as whole."""
-    file.seek(max(0, size - 64 * 1024))
-    if b"IEND" not in file.read():
-        raise refusal(Refusal.TRUNCATED, f"the PNG is cut after {size} bytes: it has no end mark")
+def _check_png(file: BinaryIO) -> None:
+    """Check sum of every chunk up to the end mark: Pillow does not look at those of the pixels."""
+    file.seek(8)
+    while True:
+        head = file.read(8)
+        length = int.from_bytes(head[:4])
+        body = file.read(length + 4) if len(head) == 8 else b""
+        if len(body) < length + 4:
+            raise refusal(Refusal.TRUNCATED, "the PNG is cut: it has no end mark")
+        if zlib.crc32(body[:-4], zlib.crc32(head[4:])) != int.from_bytes(body[-4:]):
+            raise refusal(Refusal.DECODE, f"the PNG is corrupt: check sum of {head[4:]!r} is wrong")
+        if head[4:] == b"IEND":
+            return
 
 
 def _page_count(file: BinaryIO, size: int, kind: str) -> int:
@@ -195,28 +218,37 @@ def _page_count(file: BinaryIO, size: int, kind: str) -> int:
         raise refusal(
             Refusal.TOO_LARGE, f"a picture of {size} bytes (at most {_MAX_BYTES >> 20} MiB)"
         )
-    return sum(1 for _ in _tiff_pages(file)) if kind == "tiff" else 1
+    return sum(1 for _ in _tiff_pages(file, size)) if kind == "tiff" else 1
 
 
-def _tiff_pages(file: BinaryIO) -> Iterator[int]:
-    """Offset of every page's directory; bounded, since directories may point in circles."""
+def _tiff_pages(file: BinaryIO, size: int) -> Iterator[int]:
+    """Offset of every page's directory; bounded, since directories may point in circles.
+
+    Raises:
+        ImageReadError: If a directory, or a value it points to, lies beyond the end: Pillow would
+            go on without that value.
+    """
     file.seek(0)
     head = file.read(16)
     order, big = ("<" if head[:1] == b"I" else ">"), head[2:4] in (b"+\0", b"\0+")
-    pointer, count, tag_bytes = ("Q", "Q", 20) if big else ("I", "H", 12)
+    entry = struct.Struct(order + ("HHQQ" if big else "HHII"))
+    pointer, count = (order + "Q", order + "Q") if big else (order + "I", order + "H")
     seen: set[int] = set()
     try:
-        (offset,) = struct.unpack_from(order + pointer, head, 8 if big else 4)
+        (offset,) = struct.unpack_from(pointer, head, 8 if big else 4)
         while offset:
             if offset in seen or len(seen) >= MAX_FRAMES:
                 raise refusal(Refusal.DIMENSIONS, f"a TIFF of more than {MAX_FRAMES} pages")
             seen.add(offset)
             file.seek(offset)
-            (tags,) = struct.unpack(order + count, file.read(struct.calcsize(count)))
+            (tags,) = struct.unpack(count, file.read(struct.calcsize(count)))
             if tags > _MAX_TAGS:
                 raise refusal(Refusal.MALFORMED, f"a TIFF page with {tags} tags")
-            file.seek(tags * tag_bytes, 1)
-            (following,) = struct.unpack(order + pointer, file.read(struct.calcsize(pointer)))
+            for _, kind, number, value in entry.iter_unpack(file.read(tags * entry.size)):
+                length = _TIFF_TYPE_BYTES.get(kind, 1) * number
+                if length > struct.calcsize(pointer) and value + length > size:
+                    raise refusal(Refusal.TRUNCATED, "a TIFF value lies beyond the end")
+            (following,) = struct.unpack(pointer, file.read(struct.calcsize(pointer)))
             yield offset
             offset = following
     except (struct.error, OverflowError, OSError) as error:

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 _MEMORY_BYTES: Final = 768 * 2**20
-_CPU_SECONDS: Final = 3
+_CPU_SECONDS: Final = 2
 """Of one request; a 1024 x 768 JPEG 2000 takes 0.1."""
 
 _IDLE_SECONDS: Final = 60
