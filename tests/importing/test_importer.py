@@ -16,6 +16,7 @@ from sonoloop.datasets.reading import DatasetReading
 from sonoloop.datasets.sidecar import read_sidecar
 from sonoloop.errors import ConflictError, DatasetError
 from sonoloop.imaging.read import read_image
+from sonoloop.importing import importer
 from sonoloop.importing.importer import import_dataset
 from sonoloop.labels import Pathology
 
@@ -121,10 +122,13 @@ class TestRepeated:
         victim = next(iter(studies.glob("busi/*/*.dcm")))
         victim.write_bytes(victim.read_bytes()[:100])
         (studies / "annotations.csv").unlink()
+        leftover = victim.with_name(f".{victim.name}.123.part")
+        leftover.touch()
 
         import_dataset(busi, studies, reader="authors")
 
         assert files(studies) == whole
+        assert not leftover.exists()
 
     def test_a_corrected_mask_replaces_the_old_one(
         self, busi: DatasetReading, studies: Path, mask: Picture
@@ -271,6 +275,21 @@ def test_progress_is_told_for_every_image(busi: DatasetReading, studies: Path) -
     import_dataset(busi, studies, reader="r", progress=lambda *step: told.append(step))
 
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_annotations_are_saved_along_the_way(
+    busi: DatasetReading, studies: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importer, "_SAVE_EVERY", 2)
+    lines: list[int] = []
+
+    def count(done: int, total: int) -> None:
+        table = studies / "annotations.csv"
+        lines.append(len(table.read_text().splitlines()) if table.exists() else 0)
+
+    import_dataset(busi, studies, reader="r", progress=count)
+
+    assert lines == [0, 3, 3, 5]
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is absent")

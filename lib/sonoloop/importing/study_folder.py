@@ -72,6 +72,8 @@ def open_study_folder(root: Path) -> Iterator[StudyFolder]:
         root.mkdir(parents=True, exist_ok=True)
         with (root / _LOCK).open("w") as lock:
             _take(lock.fileno(), root)
+            for leftover in root.rglob(".*.part"):  # of an import that was killed
+                leftover.unlink()
             folder = StudyFolder(root)
             try:
                 yield folder
