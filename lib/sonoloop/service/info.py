@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sonoloop import __version__
 from sonoloop.labels import LABEL_NAMES, PATHOLOGIES
-from sonoloop.records import Job
+from sonoloop.records import Job, ModelTask
 from sonoloop.service.batch import LESION_MODEL
 from sonoloop.service.inference import TASKS, InferenceService
 from sonoloop.service.listing import train_stats
@@ -27,6 +27,25 @@ DESCRIPTION: Final = (
     "not a medical device"
 )
 CLASSIFICATION_MODEL: Final = "classification"
+MODELS: Final[dict[str, dict[str, Any]]] = {
+    LESION_MODEL: {
+        "type": "segmentation",
+        "labels": dict(LABEL_NAMES),
+        "dimension": 2,
+        "description": "Lesion outline, with a pathology estimate in the reply's params",
+    },
+    CLASSIFICATION_MODEL: {
+        "type": "classification",
+        "labels": {str(pathology): index for index, pathology in enumerate(PATHOLOGIES)},
+        "dimension": 2,
+        "description": "Normal, benign or malignant, of the lesion most likely malignant",
+    },
+}
+"""Models that clients may ask for findings; both are the one pipeline."""
+TRAINERS: Final[dict[ModelTask, str]] = {
+    "segmentation": "Retrain the outline on every final mask",
+    "classification": "Retrain the pathology estimate on every final label",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,34 +128,14 @@ def build_info(sources: InfoSources) -> dict[str, Any]:
 def _models(inference: InferenceService) -> dict[str, Any]:
     if inference.state == "empty":
         return {}
-    return {
-        LESION_MODEL: {
-            "type": "segmentation",
-            "labels": dict(LABEL_NAMES),
-            "dimension": 2,
-            "description": "Lesion outline, with a pathology estimate in the reply's params",
-            "config": {},
-            "model_ids": inference.model_ids,
-        },
-        CLASSIFICATION_MODEL: {
-            "type": "classification",
-            "labels": {str(pathology): index for index, pathology in enumerate(PATHOLOGIES)},
-            "dimension": 2,
-            "description": "Normal, benign or malignant, of the lesion most likely malignant",
-            "config": {},
-            "model_ids": inference.model_ids,
-        },
-    }
+    ids = inference.model_ids
+    return {name: {**model, "config": {}, "model_ids": ids} for name, model in MODELS.items()}
 
 
 def _trainers() -> dict[str, Any]:
-    described = {
-        "segmentation": "Retrain the outline on every final mask",
-        "classification": "Retrain the pathology estimate on every final label",
-    }
     return {
         task: {"type": task, "description": text, "config": offered_settings()}
-        for task, text in described.items()
+        for task, text in TRAINERS.items()
     }
 
 

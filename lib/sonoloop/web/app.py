@@ -1,7 +1,5 @@
 """The ASGI application over a service."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -39,22 +37,15 @@ THREADS_BESIDE_INFERENCE: Final = 1
 
 def create_app(service: Service) -> FastAPI:
     """The application; the service stays its owner's to close."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        slots = service.inference.slots + THREADS_BESIDE_INFERENCE
-        app.state.infer_limiter = CapacityLimiter(slots)
-        yield
-
     app = FastAPI(
         title="Sonoloop",
         version=__version__,
         description="Annotation server for breast ultrasound. Research use, not a medical device.",
         docs_url=None,  # the usual pages load scripts from elsewhere
         redoc_url=None,
-        lifespan=lifespan,
     )
     app.state.service = service
+    app.state.infer_limiter = CapacityLimiter(service.inference.slots + THREADS_BESIDE_INFERENCE)
     errors.install(app)
     for routes in (info, infer, train, activelearning, datastore, labels, sessions, models, logs):
         app.include_router(routes.router)

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 LOG_BYTES: Final = 5 * 2**20
 LOG_FILES: Final = 3
+LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 GOODBYE_S: Final = 5
 BACKLOG: Final = 512
 SWITCH_INTERVAL_S: Final = 0.001
@@ -155,17 +156,22 @@ def address_of(listener: socket.socket) -> str:
 
 
 def configure_logging(workspace: Path) -> None:
-    """Log into the workspace, in files that stay small, and warnings to the terminal too."""
+    """Log into the workspace, and warnings to the terminal too."""
+    log_to_workspace(workspace)
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.WARNING)
+    terminal.setFormatter(logging.Formatter(LOG_FORMAT))
+    logging.getLogger().addHandler(terminal)
+
+
+def log_to_workspace(workspace: Path) -> None:
+    """Log into the workspace, in files that stay small."""
     folder = WorkspacePaths(workspace.resolve()).logs
     folder.mkdir(parents=True, exist_ok=True)
     file = logging.handlers.RotatingFileHandler(
         folder / SERVER_LOG, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
     )
-    terminal = logging.StreamHandler()
-    terminal.setLevel(logging.WARNING)
-    form = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    file.setFormatter(logging.Formatter(LOG_FORMAT))
     root = logging.getLogger()
     root.setLevel(logging.INFO)
-    for handler in (file, terminal):
-        handler.setFormatter(form)
-        root.addHandler(handler)
+    root.addHandler(file)
