@@ -5,6 +5,7 @@ import difflib
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import TypeAdapter, ValidationError
@@ -194,3 +195,17 @@ class ServerSettings(_Parsed):
                 _range("stop_grace_s", self.stop_grace_s, 0, 600),
             ]
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceSettings(_Parsed):
+    """Where a server that MONAI Label starts keeps its things, and what stands in front of it.
+
+    Attributes:
+        workspace: Folder of everything the server writes; one server each.
+        behind_proxy: The operator vouches that only a proxy, which knows its users, reaches the
+            port; without it only this machine is answered.
+    """
+
+    workspace: Path = Path("workspace")
+    behind_proxy: bool = False
