@@ -1,58 +1,29 @@
 """Studies in a folder of DICOM or ordinary image files."""
 
-import logging
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from sonoloop.errors import ImageReadError, NotFoundError
 from sonoloop.imaging.read import is_candidate, read_header
-from sonoloop.pacs.identify import records_of
+from sonoloop.pacs.identify import is_same_image, records_of
 from sonoloop.pacs.inside import inside
 from sonoloop.pacs.port import ScanProgress, ScanSummary
-from sonoloop.pacs.sidecar import register_sidecar
-from sonoloop.pacs.walk import Found, FoundFile, files_of, walk
+from sonoloop.pacs.scanning import Scan
+from sonoloop.pacs.sidecar import register_sidecar, table_of
+from sonoloop.pacs.walk import Found, FoundFile, walk
 from sonoloop.records import ImageRecord
 from sonoloop.store.paths import WorkspacePaths
 from sonoloop.store.records import Refusal
 from sonoloop.store.store import Store
 
-logger = logging.getLogger(__name__)
-
 FILES_A_BATCH: Final = 200
 """Files registered in one transaction; the first images can be opened while the rest is read."""
 
-DUPLICATE: Final = "duplicate_uid"
-
-
-@dataclass(slots=True)
-class _Scan:
-    """One scan at work: what was known before, and what it found until now."""
-
-    store: Store
-    known: dict[str, tuple[int, int]]
-    refused_before: dict[str, Refusal]
-    by_uid: dict[str, str]
-    found: dict[str, tuple[int, int]]
-    added: int = 0
-    updated: int = 0
-    annotations: int = 0
-    refused: list[Refusal] = field(default_factory=list)
-    still_refused: set[str] = field(default_factory=set)
-
-    def refuse(self, refusals: Iterable[Refusal]) -> None:
-        """Keep refusals; those that stood before with the same words are not told again."""
-        for refusal in refusals:
-            self.still_refused.add(refusal.locator)
-            before = self.refused_before.get(refusal.locator)
-            if before != refusal:
-                self.refused.append(refusal)
-
 
 class FolderSource:
-    """The images in ``root`` and the folders below it.
+    """The images in a folder and the folders below it.
 
     Ids, layout rules and refusals are told in :mod:`sonoloop.pacs.walk`,
     :mod:`sonoloop.pacs.identify` and :mod:`sonoloop.pacs.sidecar`. A file is looked at again when
@@ -80,28 +51,14 @@ class FolderSource:
         """
         with self._one_at_a_time:
             found = walk(self._root, leave_out=self._paths.root)
-            scan = _Scan(
-                store=store,
-                known=store.images.by_locator("folder"),
-                refused_before={r.locator: r for r in store.images.refusals()},
-                by_uid={},
-                found=dict(files_of(found)),
-            )
+            scan = Scan(store, "folder")
             scan.refuse(found.refused)
-            self._register_files(scan, found, progress)
-            removed = store.images.mark_gone("folder", scan.known.keys() - scan.found.keys())
-            removed += store.images.mark_other_sources_gone("folder")
+            there = {file.locator for file in found.files}
+            self._register_files(scan, found, there, progress)
             self._register_tables(scan, found)
-            store.images.record_refusals(scan.refused)
-            store.images.clear_refusals(scan.refused_before.keys() - scan.still_refused)
+            summary = scan.finish(scan.known.keys() - there)
             self._scanned = True
-        return ScanSummary(
-            added=scan.added,
-            updated=scan.updated,
-            removed=removed,
-            annotations=scan.annotations,
-            refused=tuple(scan.refused),
-        )
+        return summary
 
     def path_of(self, record: ImageRecord) -> Path:
         """File with the pixels of an image.
@@ -122,13 +79,16 @@ class FolderSource:
             _check_same_image(path, record)
         return path
 
-    def _register_files(self, scan: _Scan, found: Found, progress: ScanProgress | None) -> None:
-        changed = [file for file in found.files if self._has_news(scan, file)]
+    def _register_files(
+        self, scan: Scan, found: Found, there: set[str], progress: ScanProgress | None
+    ) -> None:
+        changed = [
+            file
+            for file in found.files
+            if scan.has_news(file.locator, (file.size, file.mtime_ns), trust_refusals=self._scanned)
+        ]
         if changed:
-            # What a changed file held before is no claim: two files may have been swapped.
-            dropped = {file.locator for file in changed}
-            claims = scan.store.images.locators_by_uid("folder").items()
-            scan.by_uid = {uid: locator for uid, locator in claims if locator not in dropped}
+            scan.expect_claims({file.locator for file in changed}, there)
         for start in range(0, len(changed), FILES_A_BATCH):
             if progress is not None:
                 progress(start, len(changed))
@@ -136,29 +96,11 @@ class FolderSource:
         if progress is not None:
             progress(len(changed), len(changed))
 
-    def _has_news(self, scan: _Scan, file: FoundFile) -> bool:
-        state = (file.size, file.mtime_ns)
-        if scan.known.get(file.locator) == state:
-            return False
-        refusal = scan.refused_before.get(file.locator)
-        if refusal is None or not self._scanned or refusal.code == DUPLICATE:
-            return True
-        if (refusal.size, refusal.mtime_ns) != state:
-            return True
-        scan.still_refused.add(file.locator)
-        return False
-
-    def _register(self, scan: _Scan, files: Sequence[FoundFile]) -> None:
+    def _register(self, scan: Scan, files: Sequence[FoundFile]) -> None:
         records: list[ImageRecord] = []
         for file in files:
-            path = self._root / file.locator
             try:
-                if not is_candidate(path):
-                    continue
-                header = read_header(path)
-                uid = header.identity.sop_instance_uid
-                if uid is not None:
-                    _claim(scan, uid, file.locator)
+                records.extend(self._records(scan, file))
             except ImageReadError as error:
                 refusal = Refusal(
                     locator=file.locator,
@@ -168,53 +110,38 @@ class FolderSource:
                     mtime_ns=file.mtime_ns,
                 )
                 scan.refuse([refusal])
-                continue
-            records.extend(records_of(header, file, source="folder"))
-        replaced = [file.locator for file in files if file.locator in scan.known]
-        added = scan.store.images.upsert_many(records, replacing=replaced)
-        if replaced and not records:
-            scan.store.images.mark_gone("folder", replaced)
-        scan.added += added
-        scan.updated += len(records) - added
+        scan.register(records, replacing=[f.locator for f in files if f.locator in scan.known])
 
-    def _register_tables(self, scan: _Scan, found: Found) -> None:
+    def _records(self, scan: Scan, file: FoundFile) -> list[ImageRecord]:
+        path = self._root / file.locator
+        if not is_candidate(path):
+            return []
+        header = read_header(path)
+        if header.identity.sop_instance_uid is not None:
+            scan.claim(header.identity.sop_instance_uid, file.locator)
+        return records_of(header, file, source="folder")
+
+    def _register_tables(self, scan: Scan, found: Found) -> None:
+        unchanged: set[str] = set()
         for table in found.sidecars:
             before, waiting = self._tables_seen.get(table.locator, (None, 0))
             if before == table and not (waiting and scan.added + scan.updated):
-                prefix = f"{table.locator}:"
-                for locator in scan.refused_before:
-                    if locator == table.locator or locator.startswith(prefix):
-                        scan.still_refused.add(locator)
+                unchanged.add(table.locator)
                 continue
             summary = register_sidecar(scan.store, self._root, table.locator)
             scan.annotations += summary.registered
             scan.refuse(summary.refused)
             self._tables_seen[table.locator] = (table, summary.waiting)
-
-
-def _claim(scan: _Scan, uid: str, locator: str) -> None:
-    """Give an instance to the file ``locator``, unless another file there already has it."""
-    owner = scan.by_uid.get(uid, locator)
-    if owner != locator and owner in scan.found:
-        raise ImageReadError(
-            DUPLICATE, f"{locator!r} holds the same SOP instance as {owner!r}, which is kept"
-        )
-    scan.by_uid[uid] = locator
+        scan.keep_refusals(lambda locator: table_of(locator) in unchanged)
 
 
 def _check_same_image(path: Path, record: ImageRecord) -> None:
-    changed = NotFoundError(
-        f"the file of image {record.image_id!r} holds something else now "
-        f"(it is looked at again at the next scan)"
-    )
     try:
-        header = read_header(path)
-    except ImageReadError as error:
-        raise changed from error
-    same = (
-        header.identity.sop_instance_uid == record.sop_instance_uid
-        and (header.rows, header.columns) == (record.rows, record.columns)
-        and header.frame_count == record.frame_count
-    )
+        same = is_same_image(read_header(path), record)
+    except ImageReadError:
+        same = False
     if not same:
-        raise changed
+        raise NotFoundError(
+            f"the file of image {record.image_id!r} holds something else now "
+            f"(it is looked at again at the next scan)"
+        )

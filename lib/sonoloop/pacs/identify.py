@@ -44,3 +44,12 @@ def records_of(header: ImageHeader, file: FoundFile, *, source: ImageSource) -> 
         )
         for frame in range(header.frame_count)
     ]
+
+
+def is_same_image(header: ImageHeader, record: ImageRecord) -> bool:
+    """Whether a file still (or really) holds the image of a record."""
+    return (
+        header.identity.sop_instance_uid == record.sop_instance_uid
+        and (header.rows, header.columns) == (record.rows, record.columns)
+        and header.frame_count == record.frame_count
+    )

@@ -89,6 +89,12 @@ def register_sidecar(store: Store, root: Path, locator: str) -> SidecarSummary:
     return SidecarSummary(registered=registered, waiting=waiting, refused=tuple(refused))
 
 
+def table_of(locator: str) -> str:
+    """The table that a refusal's locator ``<table>`` or ``<table>:<line>`` speaks of."""
+    table, _, line = locator.rpartition(":")
+    return table if line.isdigit() else locator
+
+
 def _refusal(locator: str, code: str, message: str) -> Refusal:
     return Refusal(locator=locator, code=code, message=f"{code}: {message}")
 

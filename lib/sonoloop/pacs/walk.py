@@ -12,7 +12,6 @@ Left out, because they are no images to annotate:
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -114,9 +113,3 @@ def _is_mask(name: str, names: set[str]) -> bool:
     stem, dot, suffix = name.rpartition(".")
     match = _MASK_STEM.fullmatch(stem)
     return match is not None and f"{match['image']}{dot}{suffix}" in names
-
-
-def files_of(found: Found) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Locator, and size with modification time, of every file found."""
-    for file in found.files:
-        yield file.locator, (file.size, file.mtime_ns)
