@@ -39,8 +39,9 @@ Work: TypeAlias = Callable[[JobHandle], str]
 class BackgroundJobs:
     """Runs jobs in threads; the store knows them, refuses doubles and keeps their progress."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, ended: Callable[[], None] = lambda: None) -> None:
         self._store = store
+        self._ended = ended
         self._closing = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
 
@@ -74,6 +75,7 @@ class BackgroundJobs:
             line = str(error)
         finally:
             self._store.jobs.finish(job_id, status, line)
+            self._ended()
             self._threads.pop(job_id, None)
 
     def stop(self, kind: JobKind, *, timeout_s: float = 10.0) -> list[Job]:

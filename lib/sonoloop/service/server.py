@@ -69,7 +69,7 @@ class Service:
     ) -> None:
         self.store, self.source, self.settings = store, source, server
         self.inference, self.training = inference, training
-        self.jobs = BackgroundJobs(store)
+        self.jobs = BackgroundJobs(store, ended=lambda: self.info.touch())
         self.images = ImageLibrary(store, source)
         self.batch = BatchService(store, self.images, inference, self.jobs)
         self.scoring = ScoringService(store, self.images, inference, self.jobs)
