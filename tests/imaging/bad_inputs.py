@@ -127,7 +127,7 @@ def _truncated() -> dict[str, Bad]:
         "jpeg_half": bad(jpeg[: len(jpeg) // 2], "truncated"),
         "jpeg_delimiter": bad(jpeg[:-8], "truncated"),
         "jpeg_stream": bad(framed(stream[: len(stream) // 2], JPEGBaseline8Bit), "truncated"),
-        "jpeg2000_stream": bad(framed(build.jpeg2000(GREY)[:-900], JPEG2000Lossless), "truncated"),
+        "jpeg2000_stream": bad(framed(build.jpeg2000(GREY)[:-900], JPEG2000Lossless), "decode"),
         "rle_stream": bad(framed(compressed(RLELossless)[:2000], RLELossless), "decode"),
         "jpeg_ls_stream": bad(
             framed(compressed(JPEGLSLossless)[:2000], JPEGLSLossless), "truncated"
@@ -324,6 +324,9 @@ def _pictures() -> dict[str, Bad]:
     small = build.picture(grey.crop((0, 0, 16, 16)), "PNG")
     huge = png[:16] + struct.pack(">II", 50_000, 50_000) + png[24:]
     huge = huge[:29] + struct.pack(">I", zlib.crc32(huge[12:29])) + huge[33:]
+    black_and_white = Image.fromarray((GREY > 99).astype(np.uint8))
+    black_and_white.putpalette([0, 0, 0, 255, 255, 255])
+    two = build.picture(black_and_white, "BMP")
     wide_bmp = bmp[:18] + struct.pack("<ii", 60_000, 60_000) + bmp[26:]
     floating = build.picture(Image.fromarray(GREY.astype(np.float32)), "TIFF")
     deep = build.picture(Image.fromarray(GREY.astype(np.int32)), "TIFF")
@@ -339,6 +342,7 @@ def _pictures() -> dict[str, Bad]:
         "jpeg_cmyk": (cmyk, ".jpg", ("pixel_format",)),
         "bmp_half": (bmp[: len(bmp) // 2], ".bmp", ("truncated",)),
         "bmp_claims_60000": (wide_bmp, ".bmp", ("dimensions",)),
+        "bmp_two_colours": (two, ".bmp", ("pixel_format",)),
         "tiff_half": (lzw[: len(lzw) // 2], ".tif", ("truncated", "decode", "malformed")),
         "tiff_circle": (circle, ".tif", ("dimensions",)),
         "tiff_beyond": (beyond, ".tif", ("truncated",)),

@@ -19,7 +19,7 @@ _RLE: Final = "1.2.840.10008.1.2.5"
 _JPEG2000: Final = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
 _RLE_HEADER_BYTES: Final = 64
 _END_OF_IMAGE: Final = b"\xff\xd9"
-"""Ends JPEG, JPEG-LS and JPEG 2000 alike."""
+"""Ends JPEG and JPEG-LS."""
 
 NATIVE_SYNTAXES: Final = frozenset(
     {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"}
@@ -163,6 +163,19 @@ def decode_jpeg(stream: bytes, header: CodeStream, *, labelled_rgb: bool) -> Dec
     return DecodedFrame(samples, "ybr", (Flag.JPEG_YBR_LABELLED_RGB,) if labelled_rgb else ())
 
 
+def check_bitmap(picture: Image.Image, head: bytes) -> None:
+    """Refuse the BMP that Pillow reads as another picture.
+
+    Raises:
+        ImageReadError: If a picture of two colours has 8 bits a pixel; Pillow takes each bit for a
+            pixel.
+    """
+    if picture.format == "BMP" and picture.mode == "1" and head[28:30] != b"\1\0":
+        raise refusal(
+            Refusal.PIXEL_FORMAT, f"a BMP of two colours with {head[28]} bits a pixel (save as PNG)"
+        )
+
+
 def picture_refusal(kind: str, error: Exception) -> Exception:
     """The refusal for what Pillow said."""
     text = (str(error).splitlines() or [""])[0][:160]
@@ -237,8 +250,13 @@ def _from_sandbox(
 
 
 def _check_end(stream: bytes, header: CodeStream | None, module: PixelModule) -> None:
-    """Refuse what is cut (CharLS would search for seconds) or longer than any encoder makes it."""
-    if header is not None and not stream.rstrip(b"\0").endswith(_END_OF_IMAGE):
+    """Refuse what is cut or longer than any encoder makes it.
+
+    CharLS searches a cut stream for seconds, GDCM fills the missing rows. JPEG 2000 streams of
+    real scanners lack the mark, and their decoder notices by itself when data are missing.
+    """
+    marked = header is not None and header.coding in ("jpeg_ls", "jpeg_lossless")
+    if header is not None and marked and not stream.rstrip(b"\0").endswith(_END_OF_IMAGE):
         raise refusal(Refusal.TRUNCATED, f"the {header.coding} frame is cut: it has no end mark")
     if header is None and len(stream) > _RLE_HEADER_BYTES + 2 * module.frame_bytes:
         raise refusal(

@@ -18,6 +18,7 @@ from PIL import Image
 from sonoloop.errors import InvalidRequestError, LabelReadError
 from sonoloop.geometry import LabelMap, SpacingMm
 from sonoloop.imaging import nrrd
+from sonoloop.imaging.frames import PICTURE_ERRORS, check_bitmap
 from sonoloop.imaging.image import UltrasoundImage
 from sonoloop.imaging.inflate import gunzip_up_to
 
@@ -151,15 +152,24 @@ def _read_nifti(data: bytes, shape: tuple[int, int]) -> npt.NDArray[Any]:
     import nibabel
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
 
     height, width = shape
     raw = gunzip_up_to(data, height * width * 8 + 2**20) if data[:2] == b"\x1f\x8b" else data
     try:
         volume = nibabel.Nifti1Image.from_bytes(raw)
         return _plane(volume.shape, shape, "NIfTI", lambda: np.asanyarray(volume.dataobj))
-    except (ImageFileError, HeaderDataError, OSError, ValueError, TypeError, EOFError) as error:
-        if isinstance(error, LabelReadError):
-            raise
+    except LabelReadError:
+        raise
+    except (
+        ImageFileError,
+        HeaderDataError,
+        WrapStructError,
+        OSError,
+        ValueError,
+        TypeError,
+        EOFError,
+    ) as error:
         raise LabelReadError(f"unreadable NIfTI label: {_first_line(error)}") from error
 
 
@@ -185,11 +195,12 @@ def _read_picture(data: bytes, kind: str, shape: tuple[int, int]) -> npt.NDArray
                     f"label of {picture.size[0]}x{picture.size[1]} pixels does not fit the image "
                     f"of {width}x{height} (width x height)"
                 )
+            check_bitmap(picture, data[:32])
             coloured = picture.mode in ("LA", "PA", "RGBA", "RGB")
             values = np.asarray(picture.convert("RGBA") if coloured else picture)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, LabelReadError):
-            raise
+    except LabelReadError:
+        raise
+    except PICTURE_ERRORS as error:  # an ImageReadError of ours is a ValueError, too
         raise LabelReadError(f"unreadable {kind} label: {_first_line(error)}") from error
     if values.ndim == 2:
         return values.astype(np.uint8) if values.dtype == np.bool_ else values

@@ -16,7 +16,13 @@ import numpy.typing as npt
 from PIL import Image, ImageFile
 
 from sonoloop.imaging.codestream import parse_jpeg
-from sonoloop.imaging.frames import PICTURE_ERRORS, DecodedFrame, decode_jpeg, picture_refusal
+from sonoloop.imaging.frames import (
+    PICTURE_ERRORS,
+    DecodedFrame,
+    check_bitmap,
+    decode_jpeg,
+    picture_refusal,
+)
 from sonoloop.imaging.grey import has_colour, luminance, to_8_bit
 from sonoloop.imaging.image import ImageHeader, UltrasoundImage
 from sonoloop.imaging.pixel_module import check_dimensions
@@ -103,7 +109,7 @@ def read_picture(file: BinaryIO, size: int, kind: str, frame: int) -> Ultrasound
             _seek(picture, frame, kind)
         check_dimensions(picture.height, picture.width, pages)
         flags = _header_flags(picture)
-        decoded = _decode_jpeg(file) if kind == "jpeg" else _decode(picture, kind)
+        decoded = _decode_jpeg(file) if kind == "jpeg" else _decode(file, picture, kind)
     pixels = luminance(decoded.samples, decoded.space)
     pixels.setflags(write=False)
     overlay = [Flag.COLOR_OVERLAY] if has_colour(decoded.samples, decoded.space) else []
@@ -154,12 +160,14 @@ def _decode_jpeg(file: BinaryIO) -> DecodedFrame:
     return decode_jpeg(stream, parse_jpeg(stream), labelled_rgb=False)
 
 
-def _decode(picture: ImageFile.ImageFile, kind: str) -> DecodedFrame:
+def _decode(file: BinaryIO, picture: ImageFile.ImageFile, kind: str) -> DecodedFrame:
     compression = picture.info.get("compression", "raw")
     if kind == "tiff" and compression not in _COMPRESSIONS:
         raise refusal(
             Refusal.PIXEL_FORMAT, f"TIFF compression {compression!r} ({', '.join(_COMPRESSIONS)})"
         )
+    file.seek(0)
+    check_bitmap(picture, file.read(32))
     try:
         picture.load()
         return _samples(picture)
