@@ -6,20 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from sonoloop.datasets.layouts import read_dataset
-from sonoloop.importing.samples import plan, write_samples
+from sonoloop.imaging.read import read_image
+from sonoloop.importing.samples import CINE_FRAMES, plan, write_samples
 from sonoloop.labels import Pathology
 
 COMMITTED = Path(__file__).resolve().parents[2] / "sample-data"
 
 
+ONE_OF_EACH_FORM = ("phantom-02-2", "phantom-01-2", "phantom-05-2", "phantom-08-2")
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sample data made anew."""
+    """Sample data of one file of each form, made anew."""
     folder = tmp_path_factory.mktemp("samples")
-    write_samples(folder)
+    write_samples(folder, [sample for sample in plan() if sample.name in ONE_OF_EACH_FORM])
     return folder
 
 
@@ -31,21 +34,20 @@ def files(root: Path) -> set[str]:
     }
 
 
-@pytest.mark.slow
-def test_the_committed_files_are_those_the_generator_makes(made: Path) -> None:
-    assert files(made) == files(COMMITTED)
-    manifests = [(root / "truth/manifest.csv").read_bytes() for root in (made, COMMITTED)]
-    assert manifests[0] == manifests[1]
+def test_the_committed_files_are_those_of_the_plan() -> None:
+    committed = {path.stem for path in (COMMITTED / "studies").rglob("*.*")}
+
+    assert committed == {sample.name for sample in plan()}
 
 
-@pytest.mark.slow
-def test_masks_made_anew_agree_with_those_committed(made: Path) -> None:
-    masks = sorted(path for path in files(made) if path.endswith(".png"))
-
-    for mask in masks:  # another processor may round a pixel of the outline the other way
-        pair = [np.asarray(Image.open(root / mask)) for root in (made, COMMITTED)]
-        assert (pair[0] != pair[1]).sum() <= 2, mask
-    assert len(masks) == 27
+def test_the_generator_makes_what_is_committed(made: Path) -> None:
+    lines = (made / "truth/manifest.csv").read_text().splitlines()
+    assert set(lines) <= set((COMMITTED / "truth/manifest.csv").read_text().splitlines())
+    for name in sorted(files(made) - {"truth/manifest.csv"}):
+        # another processor may round a pixel the other way, and JPEG may spread that
+        pair = [read_image(root / name).pixels.astype(int) for root in (made, COMMITTED)]
+        assert (np.abs(pair[0] - pair[1]) > 1).mean() < 1e-3, name
+    assert len(files(made)) == 1 + 4 + 3 + CINE_FRAMES
 
 
 def test_every_promised_variety_is_there() -> None:

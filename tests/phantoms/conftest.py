@@ -1,6 +1,7 @@
 """Tissue without anatomy, and phantoms small enough for tests."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -37,5 +38,10 @@ def small_spec() -> Callable[[int, LesionKind | None], PhantomSpec]:
 
 @pytest.fixture(scope="session")
 def small_phantom() -> Callable[[int, LesionKind | None], Phantom]:
-    """A phantom of 200 x 240 pixels."""
-    return lambda seed, kind: make_phantom(random_spec(seed, kind, rows=200, columns=240))
+    """A phantom of 200 x 240 pixels; made once."""
+
+    @cache
+    def make(seed: int, kind: LesionKind | None) -> Phantom:
+        return make_phantom(random_spec(seed, kind, rows=200, columns=240))
+
+    return make

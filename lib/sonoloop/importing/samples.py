@@ -9,7 +9,7 @@ margin, with and without calibration.
 import csv
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -97,13 +97,17 @@ def plan() -> list[Sample]:
     return samples
 
 
-def write_samples(to: Path) -> int:
+def write_samples(to: Path, samples: Sequence[Sample]) -> int:
     """Write ``studies`` and ``truth`` below ``to``; files already there are replaced.
+
+    Args:
+        to: Made if absent.
+        samples: What to write; :func:`plan` for all.
 
     Returns:
         Number of images, frames of the cine counted singly.
     """
-    rows = [row for sample in plan() for row in _write(sample, to)]
+    rows = [row for sample in samples for row in _write(sample, to)]
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerows([_MANIFEST, *rows])
@@ -192,4 +196,4 @@ def _settings(sample: Sample, phantom: Phantom, region: Box | None) -> Ultrasoun
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{write_samples(Path(sys.argv[1]))} images\n")
+    sys.stdout.write(f"{write_samples(Path(sys.argv[1]), plan())} images\n")
