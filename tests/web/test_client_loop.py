@@ -19,6 +19,11 @@ LabelFile = Callable[..., Path]
 Until = Callable[..., None]
 
 
+def save_nifti(voxels: np.ndarray, affine: np.ndarray, path: Path) -> None:
+    volume: Any = nibabel.Nifti1Image
+    nibabel.save(volume(voxels, affine), path)
+
+
 def test_the_loop_labels_ten_trains_and_serves_the_new_model(
     site: Any, label_file: LabelFile, until: Until
 ) -> None:
@@ -41,12 +46,14 @@ def test_the_loop_labels_ten_trains_and_serves_the_new_model(
     assert started["status"] in ("SUBMITTED", "RUNNING")
     until(lambda: client.train_status()["status"] == "DONE")
 
-    ids = lambda: client.info()["models"]["lesion"]["model_ids"]  # noqa: E731 - asked often
-    until(lambda: ids()["segmentation"] != served)
+    def now_served() -> str:
+        return str(client.info()["models"]["lesion"]["model_ids"]["segmentation"])
+
+    until(lambda: now_served() != served)
     sample = client.next_sample("first", {})
     assert sample["id"] not in labelled
     _, params = client.infer("lesion", sample["id"], {"result_extension": ".nrrd"})
-    assert params["models"]["segmentation"] == ids()["segmentation"]
+    assert params["models"]["segmentation"] == now_served()
 
 
 def test_info_is_what_slicer_and_ohif_expect(shared_site: Any) -> None:
@@ -78,7 +85,8 @@ def test_the_mask_comes_on_the_images_own_grid(shared_site: Any, extension: str)
     elif "nrrd" in extension:
         mask = nrrd.read(path)[0][..., 0].T
     else:
-        mask = np.asarray(nibabel.load(path).dataobj)[..., 0].T
+        volume: Any = nibabel.load(path)
+        mask = np.asarray(volume.dataobj)[..., 0].T
     np.testing.assert_array_equal(mask, site.lesion)
     assert params["label_names"] == {"lesion": 1}
     assert params["pathology"] == "malignant"
@@ -211,7 +219,7 @@ def test_a_slicer_labelmap_with_segments_is_a_label(site: Any, tmp_path: Path) -
     values = np.zeros((60, 40, 1), dtype=np.int16)
     values[5:9, 5:9, 0], values[20:25, 20:25, 0] = 1, 2
     path = tmp_path / "label.nii.gz"
-    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), path)
+    save_nifti(values, np.eye(4), path)
     segments = [{"name": "benign", "idx": 1}, {"name": "malignant", "idx": 2}]
 
     site.client.save_label(site.ids[0], str(path), params={"label_info": segments})
@@ -283,7 +291,7 @@ def test_a_volume_keeps_its_spacing_when_it_is_added(site: Any, tmp_path: Path) 
     voxels = np.zeros((40, 50, 1), dtype=np.uint8)
     voxels[4:9, 6:10] = 222
     path = tmp_path / "volume.nii.gz"
-    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([0.2, 0.1, 1, 1])), path)
+    save_nifti(voxels, np.diag([0.2, 0.1, 1, 1]), path)
 
     site.client.upload_image(str(path), "volume")
 
