@@ -205,6 +205,7 @@ class _Training:
             momentum=1 - settings.ema_decay,
             momentum_warmup=max(0.2, 1 - settings.ema_decay),
             warmup_iters=min(AVERAGE_WARM_UP_STEPS, total_steps),
+            handle_buffers="update",  # statistics of batch norm must be those of these weights
         )
         self._average_call = _caller(self._average.ema_model, self._device, self._dtype)
         self._stopped = False

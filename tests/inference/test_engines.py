@@ -1,0 +1,91 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sonoloop.errors import ConfigError, ModelError
+from sonoloop.inference.compile import ensure_compiled, is_compiled
+from sonoloop.inference.engine import Batch, OpenVinoEngine, TorchEngine
+from sonoloop.inference.load import load_engine, load_pipeline
+from sonoloop.settings import PipelineSettings
+
+CPU = PipelineSettings(device="cpu")
+
+
+def batch(count: int = 2) -> Batch:
+    return np.random.default_rng(0).random((count, 1, 64, 64), dtype=np.float32)
+
+
+@pytest.mark.parametrize("name", ["segmenter_dir", "classifier_dir"])
+def test_the_compiled_network_answers_as_the_eager_one(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    folder: Path = request.getfixturevalue(name)
+
+    compiled = load_engine(folder, CPU)
+    eager = TorchEngine(folder, device="cpu")
+
+    assert isinstance(compiled, OpenVinoEngine)
+    for count in (1, 3):
+        np.testing.assert_allclose(compiled(batch(count)), eager(batch(count)), atol=1e-4)
+
+
+def test_the_temperature_of_the_card_softens_the_probabilities(classifier_dir: Path) -> None:
+    warm = TorchEngine(classifier_dir, device="cpu")(batch())
+
+    logits = np.log(warm)
+    cold = np.exp(logits * 1.7) / np.exp(logits * 1.7).sum(axis=1, keepdims=True)
+
+    np.testing.assert_allclose(warm.sum(axis=1), 1, atol=1e-5)
+    assert (cold.max(axis=1) > warm.max(axis=1)).all()
+
+
+def test_a_model_is_compiled_once_and_again_when_its_weights_change(
+    segmenter_dir: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(segmenter_dir, folder)
+    ensure_compiled(folder)
+    stamp = (folder / "openvino" / "model.xml").stat().st_mtime_ns
+    ensure_compiled(folder)
+
+    assert (folder / "openvino" / "model.xml").stat().st_mtime_ns == stamp
+
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, "temperature": 2.0}))
+    assert not is_compiled(folder)
+
+
+def test_a_model_that_cannot_be_compiled_is_told(segmenter_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(segmenter_dir, folder, ignore=shutil.ignore_patterns("openvino"))
+    (folder / "weights.safetensors").write_bytes(b"torn")
+
+    with pytest.raises(ModelError, match=r"cannot be compiled: weights\.safetensors of model"):
+        ensure_compiled(folder)
+
+
+def test_a_pipeline_of_two_segmenters_is_refused(segmenter_dir: Path) -> None:
+    with pytest.raises(ModelError, match="needs a classification model there"):
+        load_pipeline(segmenter_dir, segmenter_dir, CPU)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+def test_a_gpu_that_is_not_there_is_refused(segmenter_dir: Path) -> None:
+    with pytest.raises(ConfigError, match="not available"):
+        load_engine(segmenter_dir, PipelineSettings(device="cuda"))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("name", ["segmenter_dir", "classifier_dir"])
+def test_the_gpu_answers_as_the_cpu_does(name: str, request: pytest.FixtureRequest) -> None:
+    folder: Path = request.getfixturevalue(name)
+
+    on_gpu = load_engine(folder, PipelineSettings(device="cuda"))(batch(4))
+    on_cpu = load_engine(folder, CPU)(batch(4))
+
+    np.testing.assert_allclose(on_gpu, on_cpu, atol=0.02)  # bfloat16 keeps 8 bits
