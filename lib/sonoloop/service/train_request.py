@@ -31,7 +31,6 @@ SET_ASIDE: Final = frozenset(
         "multi_gpu",
         "name",
         "run_id",
-        "tracking",
         "tracking_experiment_name",
         "tracking_uri",
         "user",
@@ -61,6 +60,8 @@ def training_settings(params: Mapping[str, Any]) -> TrainingSettings:
         for name, value in params.items()
         if name not in SET_ASIDE
     }
+    if "tracking" in conf:
+        conf["tracking"] = str(conf["tracking"]).lower()  # MONAI Label writes "None"
     return TrainingSettings.from_conf(conf)
 
 
