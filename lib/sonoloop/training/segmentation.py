@@ -71,6 +71,7 @@ def train_segmentation(
         loss=_SegmentationLoss(),
         validate=_Validation(validation, settings.batch_size),
         task="segmentation",
+        bf16_on_cpu=True,
     )
     outcome = fit(problem, settings, run_dir, report=report, should_stop=should_stop)
     card = new_card(
