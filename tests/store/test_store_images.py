@@ -233,14 +233,14 @@ class TestThePool:
     def test_a_long_exclusion_is_paged_through(
         self, store: Store, make_record: MakeRecord, seed: int | None
     ) -> None:
-        store.images.upsert_many([make_record(f"1.{i}") for i in range(300)])
+        store.images.upsert_many([make_record(f"1.{i}") for i in range(1300)])
 
         image = store.images.next_unlabelled(
-            seed=seed, exclude={f"1.{i}" for i in range(300) if i != 207}
+            seed=seed, exclude={f"1.{i}" for i in range(1300) if i != 907}
         )
 
         assert image is not None
-        assert image.image_id == "1.207"
+        assert image.image_id == "1.907"
 
     @pytest.mark.parametrize(
         ("order", "index"),

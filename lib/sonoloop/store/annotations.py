@@ -80,6 +80,8 @@ class Annotations:
         data = files.encode_png(files.checked_label_map(label_map, shape=shape))
         incoming = files.write_incoming(self._paths.incoming_labels, data)
         try:
+            # Outside the transaction, so that other writers do not wait for the disk.
+            files.make_folder(self._paths.labels / new.image_id)
             return self._commit(new, incoming, files.sha256(data))
         finally:
             incoming.unlink(missing_ok=True)

@@ -86,22 +86,30 @@ def write_incoming(folder: Path, data: bytes) -> Path:
     return path
 
 
-def move_into_place(source: Path, target: Path) -> None:
-    """Rename ``source`` to ``target``, making its folder; on the disk when this returns.
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` in a folder that exists; on the disk when this returns.
 
     Raises:
-        StoreError: If the folder cannot be made or the file not be moved.
+        StoreError: If it cannot be made.
     """
-    folder = target.parent
     try:
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            pass
-        else:
-            sync_folder(folder.parent)
+        folder.mkdir()
+        sync_folder(folder.parent)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise StoreError(f"cannot make {folder}: {error.strerror} (nothing was saved)") from error
+
+
+def move_into_place(source: Path, target: Path) -> None:
+    """Rename ``source`` to ``target``; on the disk when this returns.
+
+    Raises:
+        StoreError: If the file cannot be moved.
+    """
+    try:
         os.replace(source, target)
-        sync_folder(folder)
+        sync_folder(target.parent)
     except OSError as error:
         raise StoreError(f"cannot write {target}: {error.strerror} (nothing was saved)") from error
 
