@@ -308,7 +308,7 @@ def _palettes() -> dict[str, Good]:
     }
 
 
-def _compressed(
+def compressed(
     pixels: npt.NDArray[Any], syntax: UID, ds: Dataset | None = None, **how: Any
 ) -> bytes:
     ds = ds or dataset(pixels)
@@ -352,13 +352,13 @@ def _lossless() -> dict[str, Good]:
         for mode in (0, 1, 2)
     }
     return {
-        "rle_mono": Good(_compressed(GREY, RLELossless), GREY),
-        "rle_rgb": Good(_compressed(RGB, RLELossless), luma(RGB), flags=_OVERLAY),
-        "rle_12_bit": Good(_compressed(deep12, RLELossless, deep(deep12, 12)), grey12, flags=_DEEP),
-        "rle_palette": Good(_compressed(GREY, RLELossless, palette), luma_of_palette),
-        "jpeg_ls_mono": Good(_compressed(GREY, JPEGLSLossless), GREY),
+        "rle_mono": Good(compressed(GREY, RLELossless), GREY),
+        "rle_rgb": Good(compressed(RGB, RLELossless), luma(RGB), flags=_OVERLAY),
+        "rle_12_bit": Good(compressed(deep12, RLELossless, deep(deep12, 12)), grey12, flags=_DEEP),
+        "rle_palette": Good(compressed(GREY, RLELossless, palette), luma_of_palette),
+        "jpeg_ls_mono": Good(compressed(GREY, JPEGLSLossless), GREY),
         "jpeg_ls_12_bit": Good(
-            _compressed(deep12, JPEGLSLossless, deep(deep12, 12)), grey12, flags=_DEEP
+            compressed(deep12, JPEGLSLossless, deep(deep12, 12)), grey12, flags=_DEEP
         ),
         **interleaved,
         "jpeg2000_mono": Good(
@@ -431,6 +431,8 @@ def _lossy() -> dict[str, Good]:
     with_table.PixelData = (
         struct.pack("<HHI", 0xFFFE, 0xE000, 16) + struct.pack("<4I", *offsets.tolist()) + body
     )
+    wrong_table = with_frames(dataset(cine, cine=True), pieces, JPEGBaseline8Bit, table=False)
+    wrong_table.PixelData = struct.pack("<HHI4I", 0xFFFE, 0xE000, 16, 0, 7, 14, 21) + body
     near = dataset(GREY)
     near.compress(JPEGLSNearLossless, jls_error=2)
     j2k = with_frames(dataset(RGB), [jpeg2000(RGB, compression_ratios=[4])], JPEG2000)
@@ -472,6 +474,7 @@ def _lossy() -> dict[str, Good]:
         ),
         "jpeg_cine_fragments": Good(saved(no_table), cine[2], tolerance=1, frame=2),
         "jpeg_cine_offset_table": Good(saved(with_table), cine[2], tolerance=1, frame=2),
+        "jpeg_cine_wrong_table": Good(saved(wrong_table), cine[2], tolerance=1, frame=2),
         "jpeg_ls_near_lossless": Good(saved(near), GREY, tolerance=2),
         "jpeg2000_lossy_rgb": Good(
             saved(_called(j2k, "YBR_ICT")), colour, tolerance=3, flags=_OVERLAY

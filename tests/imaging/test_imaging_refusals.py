@@ -12,7 +12,7 @@ import pytest
 
 from sonoloop.errors import ImageReadError
 from sonoloop.imaging.read import read_header, read_image
-from sonoloop.imaging.vocabulary import REFUSALS, Refusal
+from sonoloop.imaging.vocabulary import FLAGS, REFUSALS, Refusal
 
 Write = Callable[..., Path]
 
@@ -109,3 +109,10 @@ def test_a_file_with_changed_bytes_never_does_more_than_be_refused(
             content[chance.randrange(132, len(content))] = chance.randrange(256)
         path = write(bytes(content), f"changed{good.suffix}")
         assert _outcome(partial(read_image, path)) in {*REFUSALS, "read"}
+
+
+def test_the_page_of_inputs_lists_every_code_flag_and_bad_input(bad_inputs: dict[str, Any]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "inputs.md").read_text()
+
+    listed = {line.split(" | ")[0].removeprefix("| ") for line in page.splitlines()}
+    assert set(REFUSALS) | set(FLAGS) | set(bad_inputs) <= listed, "run scripts/input_table"

@@ -69,6 +69,18 @@ def test_a_child_that_does_not_answer_is_killed_and_the_frame_refused(
     assert box.decode(*request_and_stream) == builders.GREY.tobytes()
 
 
+def test_a_child_without_work_ends_and_the_next_frame_gets_a_new_one(
+    box: Sandbox, request_and_stream: Any, builders: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "_IDLE_S", 0.1)
+    box.decode(*request_and_stream)
+    idle = box._idle[0]
+
+    assert idle._process.wait(20) == 0
+    assert box.decode(*request_and_stream) == builders.GREY.tobytes()
+    assert box._idle != [idle]
+
+
 def test_an_error_of_the_codec_is_told_and_the_child_lives_on(
     box: Sandbox, request_and_stream: Any
 ) -> None:

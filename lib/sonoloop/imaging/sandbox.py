@@ -30,6 +30,7 @@ from sonoloop.imaging.vocabulary import Refusal, refusal
 
 _SCRIPT: Final = Path(__file__).with_name("sandbox_worker.py")
 _TIMEOUT_S: Final = 20.0  # the child's limit is processor time; this one is for a stopped child
+_IDLE_S: Final = 60.0
 _MOST_WORKERS: Final = 4
 
 _logger = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class _Worker:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", str(_SCRIPT), str(theirs.fileno())],
+                [sys.executable, "-I", str(_SCRIPT), str(theirs.fileno()), str(_IDLE_S)],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
 """The decoding process: a script of its own, so that starting it loads nothing but codecs.
 
-It answers requests on the socket whose number is its only argument, until the socket closes or
-nobody asked for a minute. A request is one message of JSON and one with the code stream; the answer
+It answers requests on the socket whose number is its first argument, until the socket closes or
+nobody asked for the number of seconds that is its second. A request is one message of JSON and one with the code stream; the answer
 is one message of JSON and, if that holds no ``error``, one with the samples: (H, W) or (H, W, 3),
 little-endian, colour by pixel.
 """
@@ -17,15 +17,13 @@ _MEMORY_BYTES: Final = 768 * 2**20
 _CPU_SECONDS: Final = 2
 """Of one request; a 1024 x 768 JPEG 2000 takes 0.1."""
 
-_IDLE_SECONDS: Final = 60
 
-
-def main(descriptor: int) -> None:
+def main(descriptor: int, idle_s: float) -> None:
     """Answer requests until there are no more."""
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     connection = Connection(descriptor)
-    while connection.poll(_IDLE_SECONDS):
+    while connection.poll(idle_s):
         try:
             request = json.loads(connection.recv_bytes())
             stream = connection.recv_bytes()
@@ -115,4 +113,4 @@ _DECODERS: Final[dict[str, Callable[[bytes, dict[str, Any]], bytes]]] = {
 }
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), float(sys.argv[2]))
