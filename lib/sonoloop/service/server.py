@@ -281,6 +281,7 @@ class Service:
         self.store.close()
         if self._lock:
             self._lock.release()
+        logger.info("closed the workspace")
 
     def __enter__(self) -> Self:
         return self

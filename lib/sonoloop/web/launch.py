@@ -1,12 +1,16 @@
 """Starts the server: binds first, opens the workspace, answers, and ends in good order."""
 
+import contextlib
 import ipaddress
 import logging
 import logging.handlers
+import signal
 import socket
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 import uvicorn
@@ -75,7 +79,7 @@ def serve(
         StoreError: If the workspace is unusable or another server uses it.
     """
     refuse_public(server.host, behind_proxy=behind_proxy)
-    with bind(server.host, server.port) as listener:
+    with _ended_by_signals(), bind(server.host, server.port) as listener:
         configure_logging(workspace)
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         with Service.open(
@@ -91,6 +95,25 @@ def serve(
             )
             address = address_of(listener)
             _Server(config, lambda: announce(address)).run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGINT and SIGTERM end the block in good order; uvicorn passes them on when it is done."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        logger.info("told to end by %s", signal.Signals(number).name)
+        raise SystemExit(0)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def refuse_public(host: str, *, behind_proxy: bool) -> None:
