@@ -1,9 +1,9 @@
 """The decoding process: a script of its own, so that starting it loads nothing but codecs.
 
 It answers requests on the socket whose number is its first argument, until the socket closes or
-nobody asked for the number of seconds that is its second. A request is one message of JSON and one with the code stream; the answer
-is one message of JSON and, if that holds no ``error``, one with the samples: (H, W) or (H, W, 3),
-little-endian, colour by pixel.
+nobody asked for the number of seconds that is its second. A request is one message of JSON and one
+with the code stream; the answer is one message of JSON and, if that holds no ``error``, one with
+the samples: (H, W) or (H, W, 3), little-endian, colour by pixel.
 """
 
 import json
