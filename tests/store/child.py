@@ -3,8 +3,11 @@
 child.py save WORKSPACE FIRST COUNT   saves annotations FIRST, FIRST + 1 ..., acknowledging each
 child.py job WORKSPACE                creates a training of the segmenter
 child.py open WORKSPACE               opens the workspace and counts its images
+child.py nursery WORKSPACE            for every number it is told, forks a process that opens the
+                                      workspace and saves from there on until it is killed
 """
 
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +18,7 @@ from sonoloop.errors import JobConflictError
 from sonoloop.store import NewAnnotation, Store
 
 THREADS = 2
+NEVER_ENDING = 1_000_000
 
 
 def say(*words: object) -> None:
@@ -50,7 +54,22 @@ def create_job(store: Store) -> None:
         say("lost")
 
 
+def raise_savers(workspace: Path) -> None:
+    # Forked, not started: importing takes a hundred times as long as what is to be tested.
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            with Store.open(workspace) as store:
+                say("ready", os.getpid())
+                save(store, int(line), NEVER_ENDING)
+        os.waitpid(pid, 0)
+        say("dead")
+
+
 def main(task: str, workspace: str, *numbers: str) -> None:
+    if task == "nursery":
+        raise_savers(Path(workspace))
+        return
     if task == "open":
         say("ready")
         sys.stdin.readline()
