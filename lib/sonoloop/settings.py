@@ -154,7 +154,7 @@ class TrainingSettings(_Parsed):
                 _range("weight_decay", self.weight_decay, 0, 1),
                 _range("early_stop_patience", self.early_stop_patience, 1, 10_000),
                 _range("validation_fraction", self.validation_fraction, 0.02, 0.5),
-                _range("ema_decay", self.ema_decay, 0, 0.99999),
+                _range("ema_decay", self.ema_decay, 0.01, 0.99999),
                 _range("seed", self.seed, 0, 2**31 - 1),
                 _range("threads", self.threads, 0, 1024),
                 _device(self.device),

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from sonoloop.inference.compile import compile_model
 from sonoloop.labels import PATHOLOGIES
 from sonoloop.networks.build import build_network
 from sonoloop.networks.card import ModelCard
@@ -25,6 +26,7 @@ def segmenter_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     folder = tmp_path_factory.mktemp("models") / "seg"
     save_model(build_network("segmentation", "attention_unet", **options), card, folder)
+    compile_model(folder)
     return folder
 
 
@@ -42,4 +44,5 @@ def classifier_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     folder = tmp_path_factory.mktemp("models") / "cls"
     save_model(build_network("classification", "mobilenetv3_small"), card, folder)
+    compile_model(folder)
     return folder

@@ -66,10 +66,16 @@ def test_no_patient_is_on_both_sides(blobs: list[LabelledImage]) -> None:
     assert len(train) + len(validation) == len(blobs)
 
 
-def test_a_held_out_patient_stays_held_out_when_labels_grow(blobs: list[LabelledImage]) -> None:
-    _, before = divide(blobs[:12], QUICK)
-    train, _ = divide(blobs, QUICK)
+def test_a_held_out_patient_stays_held_out_when_labels_grow() -> None:
+    items = [
+        LabelledImage(image_id=str(i), image_path=Path(f"{i}.png"), patient=f"p{i}")
+        for i in range(80)
+    ]
 
+    _, before = divide(items[:40], QUICK)
+    train, _ = divide(items, QUICK)
+
+    assert len(before) > 4
     assert {i.patient for i in before}.isdisjoint(i.patient for i in train)
 
 
@@ -116,7 +122,7 @@ def test_training_stops_early_when_nothing_gets_better(
     blobs: list[LabelledImage], tmp_path: Path
 ) -> None:
     settings = dataclasses.replace(
-        QUICK, max_epochs=30, early_stop_patience=2, learning_rate=1e-7, ema_decay=0.0
+        QUICK, max_epochs=30, early_stop_patience=2, learning_rate=1e-7, ema_decay=0.01
     )
 
     card = read_card(train_segmentation(blobs, settings, tmp_path))
@@ -134,23 +140,20 @@ def test_a_warm_start_begins_from_the_given_model(
 
     assert read_card(second).parent_id == read_card(first).model_id
     assert read_card(second).model_id != read_card(first).model_id
-    images = torch.rand(1, 1, 64, 64)
-    with torch.inference_mode():
-        before, after = (load_model(folder)[0](images) for folder in (first, second))
-    torch.testing.assert_close(before, after, atol=0.3, rtol=0.1)
+    before, after = (dict(load_model(folder)[0].named_parameters()) for folder in (first, second))
+    for name, tensor in before.items():
+        torch.testing.assert_close(after[name], tensor, atol=1e-4, rtol=1e-3)
 
 
 def test_the_same_seed_trains_the_same_model(blobs: list[LabelledImage], tmp_path: Path) -> None:
     settings = dataclasses.replace(QUICK, max_epochs=1)
 
-    curves = [
-        read_card(train_segmentation(blobs, settings, tmp_path / name)).metrics["history"]
-        for name in ("a", "b")
-    ]
-
-    assert curves[0] == pytest.approx(curves[1]) or np.allclose(
-        curves[0][0]["validation"], curves[1][0]["validation"], atol=1e-3
+    first, again = (
+        load_model(train_segmentation(blobs, settings, tmp_path / name))[0] for name in ("a", "b")
     )
+
+    for one, other in zip(first.parameters(), again.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
 
 
 def test_runs_are_tracked_in_sqlite(blobs: list[LabelledImage], tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
-"""Compiles a model folder for OpenVINO, once, when it is published.
+"""Compiles model folders for OpenVINO, once, when they are published.
 
 torch is needed for that and for nothing else in the server, so :func:`ensure_compiled` does it in
 a child process: the server never loads torch, starts fast and stays small.
 
-Run as ``python -m sonoloop.inference.compile MODEL_DIR``.
+Run as ``python -m sonoloop.inference.compile MODEL_DIR...``.
 """
 
 import json
@@ -40,26 +40,26 @@ def _source_of(model_dir: Path) -> dict[str, object]:
     return {"weights_sha256": card.weights_sha256, "temperature": card.temperature}
 
 
-def ensure_compiled(model_dir: Path) -> Path:
-    """Compile a model folder unless it is compiled already; returns the compiled folder.
+def ensure_compiled(*model_dirs: Path) -> None:
+    """Compile those model folders that are not compiled yet, in one child process.
 
     Raises:
-        ModelError: If the folder is incomplete or corrupt, or the compilation fails.
+        ModelError: If a folder is incomplete or corrupt, or the compilation fails.
     """
-    if not is_compiled(model_dir):
-        command = [sys.executable, "-m", "sonoloop.inference.compile", str(model_dir)]
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise ModelError(
-                f"compiling {model_dir.name} took over {COMPILE_TIMEOUT_S} s"
-            ) from None
-        if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise ModelError(f"{model_dir.name} cannot be compiled: {last}")
-    return compiled_dir(model_dir)
+    missing = [model_dir for model_dir in model_dirs if not is_compiled(model_dir)]
+    if not missing:
+        return
+    command = [sys.executable, "-m", "sonoloop.inference.compile", *map(str, missing)]
+    names = ", ".join(model_dir.name for model_dir in missing)
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ModelError(f"compiling {names} took over {COMPILE_TIMEOUT_S} s") from None
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ModelError(f"{names} cannot be compiled: {last}")
 
 
 def compile_model(model_dir: Path) -> None:
@@ -91,9 +91,10 @@ def compile_model(model_dir: Path) -> None:
 
 
 def main() -> int:
-    """Compile the model folder named on the command line."""
+    """Compile the model folders named on the command line."""
     try:
-        compile_model(Path(sys.argv[1]))
+        for name in sys.argv[1:]:
+            compile_model(Path(name))
     except SonoloopError as error:
         sys.stderr.write(f"{error}\n")
         return 1

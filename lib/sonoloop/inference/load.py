@@ -37,6 +37,8 @@ def load_pipeline(
         ModelError: If a folder is incomplete, corrupt, or of the wrong task.
         ConfigError: If a GPU is asked for that is not there.
     """
+    if not uses_gpu(settings.device):
+        ensure_compiled(segmentation_dir, classification_dir)
     segmenter = load_engine(segmentation_dir, settings)
     classifier = load_engine(classification_dir, settings)
     return DualStagePipeline(segmenter, classifier, settings)
