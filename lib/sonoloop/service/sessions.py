@@ -162,10 +162,10 @@ class Sessions:
 
     def _folder_of(self, session_id: str) -> Path:
         try:
-            canonical = str(uuid.UUID(session_id))
+            canonical: str | None = str(uuid.UUID(session_id))
         except ValueError:
-            canonical = ""
-        if canonical != session_id:
+            canonical = None
+        if canonical is None or canonical != session_id:
             raise InvalidIdError(f"not a session id: {session_id!r:.80} (a UUID)")
         return self._folder / canonical
 
