@@ -227,6 +227,7 @@ class TestThePool:
         chosen = [five.images.next_unlabelled(seed=seed) for seed in range(200)]
 
         assert chosen == [five.images.next_unlabelled(seed=seed) for seed in range(200)]
+        assert None not in chosen
         assert len({image.image_id for image in chosen if image}) == 5
 
     @pytest.mark.parametrize("seed", [None, 8])
