@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sonoloop.errors import NotFoundError, PacsError
+from sonoloop.errors import ImageReadError, NotFoundError, PacsError
+from sonoloop.imaging.image import ImageHeader
 from sonoloop.pacs.folder import FolderSource
 from sonoloop.pacs.port import ScanSummary
 from sonoloop.store import NewAnnotation, Store
@@ -180,6 +181,34 @@ class TestRefusing:
         assert read == []
         FolderSource(studies, workspace).scan(store)
         assert read == [studies / "a.png"]
+
+    def test_a_file_that_could_not_be_opened_is_tried_again(
+        self,
+        source: FolderSource,
+        store: Store,
+        write_dicom: WriteDicom,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def forbidden(path: Path) -> ImageHeader:
+            raise ImageReadError("unreadable", "permission denied")
+
+        write_dicom("a.dcm", "1.2.3")
+        with monkeypatch.context() as patched:
+            patched.setattr("sonoloop.pacs.folder.read_header", forbidden)
+            assert codes(source.scan(store)) == {"a.dcm": "unreadable"}
+
+        assert counts(source.scan(store)) == (1, 0, 0)
+        assert store.images.refusals() == ()
+
+    def test_a_name_that_is_no_text_is_told(
+        self, source: FolderSource, store: Store, studies: Path, write_picture: WritePicture
+    ) -> None:
+        write_picture("a.png")
+        os.rename(studies / "a.png", os.fsencode(studies) + b"/\xff.png")
+
+        summary = source.scan(store)
+
+        assert codes(summary) == {"\\udcff.png": "file_name"}
 
     def test_of_two_files_with_one_instance_the_first_is_kept(
         self, source: FolderSource, store: Store, write_dicom: WriteDicom, studies: Path

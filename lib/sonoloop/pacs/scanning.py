@@ -11,6 +11,9 @@ from sonoloop.store.store import Store
 
 DUPLICATE: Final = "duplicate_uid"
 
+RETRIED: Final = frozenset({DUPLICATE, "unreadable"})
+"""Refusals for reasons that lie outside the file: they may end while the file stays the same."""
+
 State = tuple[int, int]
 """Size in bytes and modification time in ns of a file; zeros where there is none."""
 
@@ -45,12 +48,13 @@ class Scan:
             locator: The file.
             state: As it is now.
             trust_refusals: False looks again at what was refused: the program may have learnt to
-                read it. Duplicates are always looked at again, since the other may have gone.
+                read it. Duplicates are always looked at again, since the other may have gone,
+                and so are files that could not be opened.
         """
         if self.known.get(locator) == state:
             return False
         refusal = self._before.get(locator)
-        if refusal is None or not trust_refusals or refusal.code == DUPLICATE:
+        if refusal is None or not trust_refusals or refusal.code in RETRIED:
             return True
         if (refusal.size, refusal.mtime_ns) != state:
             return True

@@ -7,7 +7,8 @@ Left out, because they are no images to annotate:
 * ``<name>_mask.<suffix>`` and ``<name>_mask_<n>.<suffix>`` beside an image ``<name>.<suffix>``, as
   the BUSI data set lays its masks (importing such a set registers them, serving it does not);
 * links: one that stays in the folder names a file that is found anyway, one that leaves it is
-  told as a refusal.
+  told as a refusal;
+* names that are no UTF-8, told as a refusal too.
 """
 
 import os
@@ -62,7 +63,7 @@ def walk(root: Path, *, leave_out: Path) -> Found:
             continue
         try:
             with os.scandir(root / folder) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
+                listed = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
             if not folder:
                 raise PacsError(
@@ -71,6 +72,7 @@ def walk(root: Path, *, leave_out: Path) -> Found:
                 ) from error
             found.refused.append(_refusal(folder, "unreadable", str(error.strerror)))
             continue
+        entries = [entry for entry in listed if _has_text_name(entry, folder, found)]
         names = {entry.name for entry in entries}
         folders = [f"{folder}{e.name}/" for e in entries if _is_study_folder(e, names)]
         pending.extend(reversed(folders))
@@ -81,6 +83,18 @@ def walk(root: Path, *, leave_out: Path) -> Found:
 
 def _refusal(locator: str, code: str, message: str) -> Refusal:
     return Refusal(locator=locator, code=code, message=f"{code}: {message}")
+
+
+def _has_text_name(entry: "os.DirEntry[str]", folder: str, found: Found) -> bool:
+    try:
+        entry.name.encode()
+    except UnicodeEncodeError:
+        shown = entry.name.encode("utf-8", "backslashreplace").decode()
+        found.refused.append(
+            _refusal(f"{folder}{shown}", "file_name", "the name is no UTF-8 (rename it)")
+        )
+        return False
+    return True
 
 
 def _is_study_folder(entry: "os.DirEntry[str]", names: set[str]) -> bool:
