@@ -94,14 +94,21 @@ def _train(
     with progress_bar() as bar:
         line = bar.add_task(f"training {task}", total=None, note="reading images")
 
+        told = 0
+
         def report(progress: Progress) -> None:
+            nonlocal told
             loss = "-" if progress.loss is None else f"{progress.loss:.4f}"
             best = "-" if progress.best_metric is None else f"{progress.best_metric:.4f}"
+            note = f"epoch {progress.epoch}/{progress.total_epochs} loss {loss} best {best}"
+            if not err.is_terminal and progress.epoch > told:
+                told = progress.epoch
+                err.print(f"{note} after {progress.seconds:.0f} s", highlight=False)
             bar.update(
                 line,
                 total=progress.total_epochs * progress.total_steps,
                 completed=progress.epoch * progress.total_steps + progress.step,
-                note=f"epoch {progress.epoch}/{progress.total_epochs} loss {loss} best {best}",
+                note=note,
             )
 
         directory = train(items, settings, run_dir, initial=initial, report=report)

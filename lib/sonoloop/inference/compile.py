@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 from sonoloop.errors import ModelError, SonoloopError
@@ -76,7 +77,9 @@ def compile_model(model_dir: Path) -> None:
     network, card = probability_network(model_dir)
     size = card.input_size_px
     example = torch.zeros(1, 1, size, size)
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # Tracing warns of comparisons of sizes, which the fixed input size makes constant.
+        warnings.simplefilter("ignore")
         model = openvino.convert_model(network, example_input=example, input=[-1, 1, size, size])
     target = compiled_dir(model_dir)
     temporary = Path(tempfile.mkdtemp(prefix=".openvino-", dir=model_dir))
