@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -206,7 +207,8 @@ def test_an_unreadable_image_is_left_out_and_logged(
     torn = dataclasses.replace(blobs[1], image_path=tmp_path / "torn.png", image_id="torn")
     torn.image_path.write_bytes(b"no image")
 
-    examples = segmentation_examples([torn, *blobs[:4]], 64)
+    with caplog.at_level(logging.WARNING, logger="sonoloop.training.examples"):
+        examples = segmentation_examples([torn, *blobs[:4]], 64)
 
     assert "torn" not in examples.image_ids
     assert "torn" in caplog.text
