@@ -21,8 +21,8 @@ def disc(centre: tuple[int, int], radius: int) -> Mask:
     return np.asarray((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 <= radius**2)
 
 
-def as_tensors(*masks: Mask) -> list[torch.Tensor]:
-    return [torch.from_numpy(mask)[None, None].float() for mask in masks]
+def as_tensors(pred: Mask, truth: Mask) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(pred)[None, None].float(), torch.from_numpy(truth)[None, None].float()
 
 
 SHIFTED = [(disc((30, 30), 12), disc((32, 35), 10)), (disc((30, 30), 5), disc((20, 60), 9))]
@@ -35,14 +35,18 @@ def test_dice_is_that_of_monai(pred: Mask, truth: Mask) -> None:
 
 @pytest.mark.parametrize(("pred", "truth"), SHIFTED)
 def test_hd95_is_that_of_monai(pred: Mask, truth: Mask) -> None:
-    expected = compute_hausdorff_distance(*as_tensors(pred, truth), percentile=95)
+    tensors = as_tensors(pred, truth)
+
+    expected = compute_hausdorff_distance(tensors[0], tensors[1], percentile=95)
 
     assert hd95_px(pred, truth) == pytest.approx(expected.item(), abs=1e-4)
 
 
 @pytest.mark.parametrize(("pred", "truth"), SHIFTED)
 def test_surface_dice_is_that_of_monai(pred: Mask, truth: Mask) -> None:
-    expected = compute_surface_dice(*as_tensors(pred, truth), class_thresholds=[2.0])
+    tensors = as_tensors(pred, truth)
+
+    expected = compute_surface_dice(tensors[0], tensors[1], class_thresholds=[2.0])
 
     assert nsd(pred, truth) == pytest.approx(expected.item(), abs=1e-4)
 
