@@ -2,9 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
-from sklearn.metrics import roc_auc_score
 
 from sonoloop.errors import ScoreError
 
@@ -27,6 +24,9 @@ def auc(positive: npt.NDArray[np.bool_], score: Probabilities) -> float | None:
         )
     if positive.all() or not positive.any():
         return None
+    # Imported here: it brings pandas along, and every command of sonoloop imports this module.
+    from sklearn.metrics import roc_auc_score
+
     return float(roc_auc_score(positive, score))
 
 
@@ -67,6 +67,8 @@ def fit_temperature(logits: Probabilities, classes: npt.NDArray[np.int64]) -> fl
         logits: (N, C) of validation images.
         classes: (N,) index of the true class.
     """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
 
     def loss(log_temperature: float) -> float:
         scaled = log_softmax(logits / np.exp(log_temperature), axis=1)
