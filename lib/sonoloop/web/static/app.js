@@ -126,7 +126,7 @@ async function showRefused(count) {
   const words = `${count} ${count === 1 ? "file" : "files"} could not be read`;
   if (count === 0 || at("refused-count").textContent === words) return;
   at("refused-count").textContent = words;
-  const refusals = await (await ask("/sonoloop/refusals")).json();
+  const refusals = await (await ask("sonoloop/refusals")).json();
   at("refusals").replaceChildren(
     ...refusals.map((refusal) => element("li", `${refusal.file}: ${refusal.reason}`)),
   );
@@ -135,7 +135,7 @@ async function showRefused(count) {
 async function refresh() {
   if (!document.hidden) {
     try {
-      showInfo(await (await ask("/info/")).json());
+      showInfo(await (await ask("info/")).json());
     } catch {
       say(at("state"), "server does not answer");
       at("state").className = "state bad";
@@ -166,7 +166,7 @@ async function look(picturePath, which, name) {
   const picture = await createImageBitmap(await (await ask(picturePath)).blob());
   const form = new FormData();
   form.set("params", JSON.stringify({ result_extension: ".png", result_dtype: "uint8" }));
-  const answer = await ask(`/infer/lesion?${which}`, { method: "POST", body: form });
+  const answer = await ask(`infer/lesion?${which}`, { method: "POST", body: form });
   const parts = await answer.formData();
   const params = JSON.parse(/** @type {string} */ (parts.get("params")));
   const mask = await maskOf(/** @type {Blob} */ (parts.get("image")));
@@ -259,7 +259,7 @@ async function nextImage(strategy) {
   try {
     const headers = { "content-type": "application/json" };
     const options = { method: "POST", headers, body: "{}" };
-    const sample = await (await ask(`/activelearning/${strategy}`, options)).json();
+    const sample = await (await ask(`activelearning/${strategy}`, options)).json();
     say(at("next-title"), "Next image");
     if (!sample.id) {
       shown.request += 1;
@@ -267,7 +267,7 @@ async function nextImage(strategy) {
       return;
     }
     const image = `image=${encodeURIComponent(sample.id)}`;
-    await look(`/datastore/image?${image}&format=png`, image, sample.id);
+    await look(`datastore/image?${image}&format=png`, image, sample.id);
   } catch (error) {
     instead(error.message);
   }
@@ -280,10 +280,10 @@ async function openFile(file) {
     instead("Sending");
     const form = new FormData();
     form.append("files", file, file.name);
-    const reply = await ask("/session/?expiry=600", { method: "PUT", body: form });
+    const reply = await ask("session/?expiry=600", { method: "PUT", body: form });
     const { session_id: id } = await reply.json();
-    await look(`/session/${id}?image=true&format=png`, `session_id=${id}`, file.name);
-    await ask(`/session/${id}`, { method: "DELETE" });
+    await look(`session/${id}?image=true&format=png`, `session_id=${id}`, file.name);
+    await ask(`session/${id}`, { method: "DELETE" });
   } catch (error) {
     instead(error.message);
   }
@@ -337,10 +337,11 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     setTimeout(() => (button.textContent = "Copy"), 1500);
   });
 }
-at("address").textContent = location.origin;
+const address = new URL(".", location.href).href.replace(/\/$/, "");
+at("address").textContent = address;
 at("python").textContent = `from monailabel.client import MONAILabelClient
 
-client = MONAILabelClient("${location.origin}", client_id="reader-1")
+client = MONAILabelClient("${address}", client_id="reader-1")
 sample = client.next_sample("random", {})
 mask, findings = client.infer("lesion", sample["id"], {"result_extension": ".png"})
 client.save_label(sample["id"], mask, params={"pathology": findings["pathology"]})`;
