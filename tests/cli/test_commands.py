@@ -26,10 +26,11 @@ def run(*arguments: str | Path) -> Result:
 
 
 def trained(task: str, folder: Path, *more: str | Path) -> Path:
-    quick = "tracking=none", "batch_size=8", "device=cpu"
+    quick = "tracking=none", "batch_size=8", "threads=1"
     pairs = [part for pair in quick for part in ("--set", pair)]
     result = run(
         "train", task, "--data", MANIFEST, "--epochs", "1", "--size", "64", "--out", folder,
+        "--device", "cpu",
         *pairs, *more,
     )  # fmt: skip
     assert result.exit_code == 0, result.output

@@ -30,6 +30,7 @@ QUICK = TrainingSettings(
     ema_decay=0.5,
     tracking="none",
     precision="float32",
+    threads=1,
     device="cpu",
 )
 
