@@ -169,7 +169,7 @@ def test_the_next_sample_is_downloaded_with_its_checksum(shared_site: Any) -> No
     sample = site.client.next_sample("first", {})
     picture = site.http.get(f"/datastore/image?image={sample['id']}")
 
-    assert sample["name"] == f"{sample['id']}.nrrd"
+    assert sample["name"].endswith(f"-{sample['id']}.nrrd")
     assert sample["path"] == ""
     digest = hashlib.sha256(picture.content).hexdigest()
     assert sample["checksum"] == f"SHA256:{digest}"

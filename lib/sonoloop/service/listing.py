@@ -1,5 +1,6 @@
 """Jobs and images as MONAI Label's clients know them."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -40,10 +41,19 @@ def train_stats(job: Job) -> dict[str, Any]:
     return stats
 
 
+def file_name(image_id: str) -> str:
+    """What a client may call the picture of an image.
+
+    Slicer takes flat pictures beside one another whose names differ in one number alone, as UIDs
+    do, for the slices of one volume; a piece of a hash in front makes two names differ twice.
+    """
+    return f"{hashlib.sha256(image_id.encode()).hexdigest()[:8]}-{image_id}.nrrd"
+
+
 def image_json(record: ImageRecord) -> dict[str, Any]:
     """What is known of an image, with what clients have added."""
     known = {
-        "name": f"{record.image_id}.nrrd",
+        "name": file_name(record.image_id),
         "PatientID": record.patient_id,
         "StudyInstanceUID": record.study_instance_uid,
         "SeriesInstanceUID": record.series_instance_uid,
