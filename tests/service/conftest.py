@@ -134,6 +134,8 @@ def open_service(tmp_path: Path, studies: Path, shipped: Path) -> Iterator[Calla
 
     yield opening
     for service in opened:
+        if service.is_open:
+            service.stop_training()
         service.close()
 
 

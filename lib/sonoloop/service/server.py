@@ -270,6 +270,11 @@ class Service:
             except SonoloopError as error:
                 logger.warning("looking after the workspace failed, will try again: %s", error)
 
+    @property
+    def is_open(self) -> bool:
+        """False once :meth:`close` was called."""
+        return not self._closing.is_set()
+
     def close(self) -> None:
         """End what is going on here; trainings live on and are found again at the next start."""
         self._closing.set()
