@@ -1,5 +1,6 @@
 """Inference, training, strategies and scoring under MONAI Label's interfaces."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from monailabel.interfaces.exception import MONAILabelError, MONAILabelException
 
-from sonoloop.imaging.masks import decode_label_map
+from sonoloop.imaging.masks import decode_label_map, encode_image
 from sonoloop.service.info import MODELS, TRAINERS
 from sonoloop.service.scoring import METHODS
 from sonoloop.service.server import Service
@@ -195,3 +196,16 @@ def test_a_batch_drafts_every_image_and_scoring_compares(
 def test_a_batch_of_an_unknown_model_is_told(service: Service, datastore: StoreDatastore) -> None:
     with pytest.raises(MONAILabelException, match="no batch inference with 'nope'"):
         ServiceBatch(service)({"model": "nope"}, datastore, print)
+
+
+def test_what_the_store_knows_of_an_image_beyond_its_file_is_used(
+    infer: Any, datastore: StoreDatastore, service: Service, tmp_path: Path
+) -> None:
+    picture = service.images.load(service.images.record(datastore.list_images()[-1]))
+    volume = tmp_path / "scan.nrrd"
+    volume.write_bytes(encode_image(dataclasses.replace(picture, spacing_mm=(0.2, 0.1)), ".nrrd"))
+    added = datastore.add_image("scan-1", str(volume), None)  # kept as PNG, which has no spacing
+
+    _, params = infer("lesion", image=datastore.get_image_uri(added))
+
+    assert params["spacing_mm"] == pytest.approx([0.2, 0.1])

@@ -1,5 +1,7 @@
 """What may be said with ``--conf`` and with MONAI Label's environment variables."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +9,9 @@ from monailabel.config import Settings
 
 from sonoloop.errors import ConfigError
 from sonoloop.tasks.conf import OPTIONS, SET_ASIDE, parse_conf
-from sonoloop.tasks.environment import OURS, settle
+from sonoloop.tasks.environment import NOT_HONOURED, OURS, settle
+
+README = Path(__file__).parents[2] / "apps" / "breast_ultrasound" / "README.md"
 
 
 def test_each_setting_reaches_its_group() -> None:
@@ -63,9 +67,16 @@ def test_what_we_would_silently_not_do_is_refused(name: str, value: bool) -> Non
 
 
 def test_every_setting_we_touch_exists() -> None:
-    from sonoloop.tasks.environment import NOT_HONOURED
-
     defaults = Settings(_env_file=None)
 
     assert all(hasattr(defaults, name) for name in (*OURS, *NOT_HONOURED))
     settle(SimpleNamespace(**defaults.model_dump()))
+
+
+def test_the_readme_lists_every_setting_with_its_default() -> None:
+    settings = parse_conf({})
+    groups = (settings.place, settings.server, settings.pipeline)
+    defaults = {name: str(value) for group in groups for name, value in group.as_dict().items()}
+    rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", README.read_text(), flags=re.MULTILINE)
+
+    assert dict(rows) == {name: text for name, text in defaults.items() if name not in OPTIONS}
