@@ -183,7 +183,7 @@ def test_a_worker_that_falls_silent_is_ended(
 
 
 def test_too_few_labels_are_told_before_any_process_starts(service: Service) -> None:
-    with pytest.raises(TrainingError, match="0 patients with a mask"):
+    with pytest.raises(TrainingError, match="0 patients with a lesion outline"):
         service.start_training("segmentation", {})
     label(service, 1)
     with pytest.raises(TrainingError, match=r"1 pathologies \(malignant; classification needs 2"):

@@ -180,7 +180,7 @@ def test_one_patient_is_too_few(blobs: list[LabelledImage], tmp_path: Path) -> N
 def test_one_pathology_is_too_few(blobs: list[LabelledImage]) -> None:
     benign = [item for item in blobs if item.pathology is Pathology.BENIGN]
 
-    with pytest.raises(TrainingError, match="at least two pathologies"):
+    with pytest.raises(TrainingError, match="at least 2 pathologies to train on, got benign"):
         classification_examples(benign, 64, margin=0.25, seed=0)
 
 

@@ -2,10 +2,53 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from sonoloop.errors import DatasetError
+from sonoloop.labels import Pathology
 from sonoloop.records import LabelledImage
+
+VALIDATION_SALT: Final = 20
+"""Salt of the hash that places patients in trainings: one constant, so that a patient who was once
+held out stays held out in every later training."""
+
+
+def has_lesion(image: LabelledImage) -> bool:
+    """Whether a lesion outline can be expected: there is a mask file, and the image is not normal.
+
+    No file is opened.
+    """
+    return bool(image.mask_paths) and image.pathology is not Pathology.NORMAL
+
+
+def hold_out(
+    images: Sequence[LabelledImage],
+    *,
+    fraction: float,
+    must_hold: Callable[[LabelledImage], bool] = lambda image: True,
+) -> tuple[list[LabelledImage], list[LabelledImage]]:
+    """Training and validation images of a training, as :func:`split_by_patient` cuts them.
+
+    Where chance holds out no image of the kind that validation needs, as it may among the first
+    few labels, the family with such an image that comes first by hash is held out as well.
+
+    Args:
+        images: Every labelled image.
+        fraction: Share of the families held out, on average, in (0, 1).
+        must_hold: Kind of image of which validation needs at least one.
+
+    Raises:
+        DatasetError: If ``fraction`` is not in (0, 1).
+    """
+    train, validation = split_by_patient(images, fraction=fraction, seed=VALIDATION_SALT)
+    if any(map(must_hold, validation)) or not any(map(must_hold, train)):
+        return train, validation
+    names = dict(zip((image.image_id for image in images), _family_names(images), strict=True))
+    eligible = {names[image.image_id] for image in train if must_hold(image)}
+    chosen = min(eligible, key=lambda family: (_place(family, VALIDATION_SALT), family))
+    moved = [image for image in train if names[image.image_id] == chosen]
+    return [i for i in train if names[i.image_id] != chosen], [*validation, *moved]
 
 
 def split_by_patient(

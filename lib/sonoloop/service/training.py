@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from sonoloop.datasets.splits import has_lesion, hold_out
 from sonoloop.errors import NotFoundError, TrainingError
 from sonoloop.records import ImageRecord, Job, LabelledImage, ModelTask
 from sonoloop.service import processes
@@ -74,7 +75,7 @@ class TrainingService:
         """
         task = trainer(target)
         settings = training_settings(params)
-        self._raise_if_too_few(task)
+        self._raise_if_too_few(task, settings.validation_fraction)
         request = {
             "model": task,
             "params": {name: value for name, value in params.items() if name != "model"},
@@ -86,9 +87,9 @@ class TrainingService:
             self.supervise()
         return self._store.jobs.get(job.job_id)
 
-    def _raise_if_too_few(self, task: ModelTask) -> None:
+    def _raise_if_too_few(self, task: ModelTask, fraction: float) -> None:
         items = self._store.annotations.labelled_images(_locator_of)
-        problem = too_few_labels(task, items)
+        problem = too_few_labels(task, items, fraction)
         if problem:
             raise TrainingError(problem)
 
@@ -220,21 +221,36 @@ def silence(job: Job) -> timedelta:
     return datetime.now(UTC) - heard
 
 
-def too_few_labels(task: ModelTask, items: Sequence[LabelledImage]) -> str | None:
-    """Why a training of ``task`` on ``items`` could not be measured, or None."""
+def too_few_labels(task: ModelTask, items: Sequence[LabelledImage], fraction: float) -> str | None:
+    """Why a training of ``task`` on ``items`` could not be done or measured, or None.
+
+    Args:
+        task: What would be trained.
+        items: Every labelled image.
+        fraction: Share of the patients that would be held out.
+    """
     if task == "segmentation":
-        patients = {item.patient for item in items if item.has_mask}
-        if len(patients) < MIN_PATIENTS:
-            return (
-                f"too few labels: {len(patients)} patients with a mask (segmentation needs "
-                f"{MIN_PATIENTS}, so that one can be held out)"
-            )
-        return None
-    classes = sorted({item.pathology for item in items if item.pathology})
+        outlined = [item for item in items if item.has_mask]
+        train, validation = hold_out(outlined, fraction=fraction, must_hold=has_lesion)
+        if any(map(has_lesion, train)) and any(map(has_lesion, validation)):
+            return None
+        patients = {item.patient for item in outlined if has_lesion(item)}
+        return (
+            f"too few labels: {len(patients)} patients with a lesion outline (segmentation needs "
+            f"{MIN_PATIENTS}, so that one can be held out)"
+        )
+    known = [item for item in items if item.pathology]
+    classes = sorted({item.pathology for item in known if item.pathology})
     if len(classes) < MIN_CLASSES:
         return (
             f"too few labels: {len(classes)} pathologies ({', '.join(classes) or 'none'}; "
             f"classification needs {MIN_CLASSES})"
+        )
+    train, _ = hold_out(known, fraction=fraction)
+    if len({item.pathology for item in train}) < MIN_CLASSES:
+        return (
+            "too few labels: when some patients are held out, fewer than "
+            f"{MIN_CLASSES} pathologies are left to train on (label more patients)"
         )
     return None
 

@@ -63,7 +63,9 @@ def train_classification(
     size, seed = settings.input_size_px, settings.seed
     train = classification_examples(train_items, size, margin=margin, seed=seed)
     validation = _Validation(
-        classification_examples(validation_items, size, margin=margin, seed=seed),
+        classification_examples(
+            validation_items, size, margin=margin, seed=seed, min_pathologies=1
+        ),
         settings.batch_size,
     )
     problem = Problem(

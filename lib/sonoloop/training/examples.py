@@ -85,7 +85,12 @@ def segmentation_examples(items: Sequence[LabelledImage], size_px: int) -> Segme
 
 
 def classification_examples(
-    items: Sequence[LabelledImage], size_px: int, *, margin: float, seed: int
+    items: Sequence[LabelledImage],
+    size_px: int,
+    *,
+    margin: float,
+    seed: int,
+    min_pathologies: int = 2,
 ) -> ClassificationExamples:
     """The lesion crop of every item with a pathology; of normal images the whole and random crops.
 
@@ -95,9 +100,10 @@ def classification_examples(
         size_px: Side of the crops.
         margin: Margin around the lesion, as a share of its longer side.
         seed: Of the random crops of normal images.
+        min_pathologies: How many different ones there must be.
 
     Raises:
-        TrainingError: If fewer than two pathologies are left.
+        TrainingError: If fewer pathologies are left.
     """
 
     def make(item: LabelledImage) -> list[tuple[Pixels, int, str]]:
@@ -113,10 +119,11 @@ def classification_examples(
 
     examples = _gather(items, make)
     found = {index for _, index, _ in examples}
-    if len(found) < 2:
+    if len(found) < min_pathologies:
+        names = ", ".join(PATHOLOGIES[index] for index in sorted(found)) or "none"
         raise TrainingError(
-            f"a classifier needs images of at least two pathologies, "
-            f"got {[str(PATHOLOGIES[i]) for i in sorted(found)]}"
+            f"a classifier needs images of at least {min_pathologies} pathologies to train on, "
+            f"got {names}"
         )
     crops, classes, ids = zip(*examples, strict=True)
     return ClassificationExamples(np.stack(crops), np.array(classes, dtype=np.int64), ids)

@@ -8,6 +8,7 @@ import torch
 from monai.losses import DiceCELoss
 from torch import Tensor
 
+from sonoloop.datasets.splits import has_lesion
 from sonoloop.errors import TrainingError
 from sonoloop.evaluation.overlap import dice
 from sonoloop.networks.card import ModelCard
@@ -59,7 +60,7 @@ def train_segmentation(
         "segmentation", settings, initial
     )
     usable = [item for item in items if item.has_mask]
-    train_items, validation_items = divide(usable, settings)
+    train_items, validation_items = divide(usable, settings, has_lesion)
     train = segmentation_examples(train_items, settings.input_size_px)
     validation = segmentation_examples(validation_items, settings.input_size_px)
     if not train.masks.any():

@@ -2,14 +2,14 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from sonoloop.datasets.splits import families, split_by_patient
+from sonoloop.datasets.splits import families, hold_out
 from sonoloop.errors import TrainingError
 from sonoloop.networks.build import build_network, default_architecture
 from sonoloop.networks.card import ModelCard
@@ -17,10 +17,6 @@ from sonoloop.networks.weights import load_model
 from sonoloop.records import LabelledImage, ModelTask
 from sonoloop.settings import TrainingSettings
 from sonoloop.training.loop import Outcome
-
-VALIDATION_SALT = 20
-"""Salt of the hash that places patients: one constant, so that a patient who was once held out
-stays held out in every later training."""
 
 
 def starting_network(
@@ -51,16 +47,21 @@ def starting_network(
 
 
 def divide(
-    items: Sequence[LabelledImage], settings: TrainingSettings
+    items: Sequence[LabelledImage],
+    settings: TrainingSettings,
+    must_hold: Callable[[LabelledImage], bool] = lambda item: True,
 ) -> tuple[list[LabelledImage], list[LabelledImage]]:
     """Training and validation items; no patient and no near-duplicate group crosses.
+
+    Args:
+        items: Every labelled item.
+        settings: How large a share is held out.
+        must_hold: Kind of item of which validation needs at least one.
 
     Raises:
         TrainingError: If there are fewer than two patients.
     """
-    train, validation = split_by_patient(
-        items, fraction=settings.validation_fraction, seed=VALIDATION_SALT
-    )
+    train, validation = hold_out(items, fraction=settings.validation_fraction, must_hold=must_hold)
     if not train or not validation:
         raise TrainingError(
             f"{len(items)} labelled images of {len(families(items))} patients; a training needs "
