@@ -20,7 +20,9 @@ from PIL import Image
 
 from sonoloop.datasets.layouts import read_dataset
 from sonoloop.inference.shipped import SHIPPED_MODELS
+from sonoloop.networks.card import CARD_FILE
 from sonoloop.records import LabelledImage
+from sonoloop.service.inference import TASKS
 
 CHECKOUT = Path(__file__).parents[2]
 APP_DIR = CHECKOUT / "apps" / "breast_ultrasound"
@@ -89,7 +91,7 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def served_models(request: pytest.FixtureRequest) -> Path:
     """The shipped models; tiny ones in a checkout that ships none."""
-    if (SHIPPED_MODELS / "segmentation").is_dir():
+    if all((SHIPPED_MODELS / task / CARD_FILE).is_file() for task in TASKS):
         return SHIPPED_MODELS
     tiny: Path = request.getfixturevalue("tiny_models")
     return tiny

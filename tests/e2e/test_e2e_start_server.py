@@ -18,7 +18,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def server(
-    start_server: Callable[..., Any], tiny_models: Path, tmp_path_factory: pytest.TempPathFactory
+    app_before: str,
+    start_server: Callable[..., Any],
+    tiny_models: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Any:
     """Started by MONAI Label's command, without a way to download anything."""
     workspace = tmp_path_factory.mktemp("monailabel") / "workspace"
@@ -100,17 +103,30 @@ def outside_address() -> str:
         return address
 
 
-def test_it_ends_in_good_order_and_leaves_the_app_folder_as_it_was(server: Any) -> None:
+def state_of_app() -> str:
+    """What git has to say of the app's folder; nothing where there is no git."""
+    git = shutil.which("git")
+    if git is None or not (CHECKOUT / ".git").exists():
+        return ""
+    command = [git, "status", "--porcelain", "--untracked-files=all", "apps"]
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture(scope="module")
+def app_before() -> str:
+    """State of the app's folder before the server of this module starts."""
+    return state_of_app()
+
+
+def test_it_ends_in_good_order_and_leaves_the_app_folder_as_it_was(
+    app_before: str, server: Any
+) -> None:
     status = server.stop()
 
     assert status == 128 + 15
     assert not (server.workspace / "sonoloop.db-wal").exists()
     assert "answering in the place" in (server.workspace / "logs" / "server.log").read_text()
-    git = shutil.which("git")
-    if git and (CHECKOUT / ".git").exists():
-        command = [git, "status", "--porcelain", "--untracked-files=all", "apps"]
-        changed = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
-        assert changed.stdout == ""
+    assert state_of_app() == app_before
 
 
 def test_two_servers_with_two_workspaces_do_not_meet(

@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,10 @@ from PIL import Image
 from sonoloop.geometry import bounding_box
 from sonoloop.imaging.image import UltrasoundImage
 from sonoloop.imaging.write_dicom import UltrasoundDicom, write_ultrasound_dicom
-from sonoloop.inference import load
 from sonoloop.labels import Pathology
 from sonoloop.networks.card import ModelCard, read_card, write_card
 from sonoloop.records import Findings, Lesion, ModelTask
-from sonoloop.service.server import Service, publish_shipped
+from sonoloop.service.server import Service
 from sonoloop.settings import PipelineSettings, ServerSettings
 from sonoloop.tasks.datastore import StoreDatastore
 
@@ -189,7 +189,8 @@ def load_app(
     """Loads the app as MONAI Label's server does, and closes it."""
     from monailabel.interfaces.utils.app import app_instance, clear_cache
 
-    monkeypatch.setattr(load, "load_pipeline", threshold)
+    opening = partial(Service.open, shipped_models=shipped, load_pipeline=threshold)
+    monkeypatch.setattr(Service, "open", opening)
     handlers = list(logging.getLogger().handlers)
     opened: list[Any] = []
 
@@ -197,9 +198,6 @@ def load_app(
         chosen = {"workspace": str(tmp_path / "app-workspace"), "rescan_s": "0"} | conf
         app = app_instance(str(APP_DIR), str(studies), chosen)
         opened.append(app)
-        publish_shipped(app.service.store, shipped)
-        app.service.inference.refresh()
-        app.service.info.touch()
         return app
 
     yield loading
