@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from sonoloop.service.info import MODELS, TRAINERS
 from sonoloop.tasks.datastore import StoreDatastore
 
 LoadApp = Callable[..., Any]
-APP_DIR = Path(__file__).parents[2] / "apps" / "breast_ultrasound"
+CHECKOUT = Path(__file__).parents[2]
+APP_DIR = CHECKOUT / "apps" / "breast_ultrasound"
 
 pytestmark = pytest.mark.slow  # loads MONAI Label's application class, and with it torch
 
@@ -144,3 +146,21 @@ def test_an_address_is_opened_by_our_source_and_nothing_is_downloaded(
     assert type(app.service.source).__name__ == "DicomWebSource"
     assert app.info()["sonoloop"]["source"]["state"] == "unreachable"
     assert not list((APP_DIR / "bin").glob("*"))
+
+
+@pytest.mark.usefixtures("load_app")
+def test_the_example_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (APP_DIR / "README.md").read_text().splitlines()
+    start = lines.index("    from monailabel.interfaces.utils.app import app_instance")
+    end = lines.index("    app.close()") + 1
+    for folder in ("apps", "sample-data"):
+        (tmp_path / folder).symlink_to(CHECKOUT / folder)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    exec("\n".join(line.strip() for line in lines[start:end]), {})  # noqa: S102 - our own text
+
+    assert "'malignant': 0.7" in capsys.readouterr().out
+    assert (tmp_path / "workspace").is_dir()
