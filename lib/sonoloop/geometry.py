@@ -80,9 +80,9 @@ def bounding_box(mask: Mask) -> Box | None:
     if mask.ndim != 2:
         raise GeometryError(f"a mask has two axes (H, W), got shape {mask.shape}")
     rows = np.flatnonzero(mask.any(axis=1))
-    columns = np.flatnonzero(mask.any(axis=0))
     if rows.size == 0:
         return None
+    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
 
 

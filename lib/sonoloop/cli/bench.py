@@ -24,7 +24,7 @@ def serve(
         Path, typer.Option(help="Folder of studies whose images are inferred.")
     ] = Path("sample-data/studies"),
     rounds: Annotated[int, typer.Option(min=5, help="Inferences per way of calling.")] = 60,
-    seconds: Annotated[float, typer.Option(min=1, help="Length of each load phase.")] = 8.0,
+    seconds: Annotated[float, typer.Option(min=2, help="Length of each load phase.")] = 8.0,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures there too.")
     ] = None,

@@ -1,5 +1,7 @@
 """Measurements of ``sonoloop bench serve``; everything runs on this machine, loopback only."""
 
+import http.client
+import json
 import multiprocessing
 import socket
 import statistics
@@ -7,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -86,14 +89,39 @@ class RunningServer:
         self._log.close()
 
 
-def _infer(client: httpx.Client, image: str) -> None:
-    reply = client.post(
-        "/infer/lesion",
-        params={"image": image, "output": "image"},
-        data={"params": '{"result_extension": ".nrrd", "result_dtype": "uint8"}'},
-    )
-    if reply.status_code != 200:
-        raise SonoloopError(f"/infer answered {reply.status_code}: {reply.text[:200]}")
+class Caller:
+    """A kept-open connection of Python's own light HTTP client: what is measured is the server."""
+
+    def __init__(self, address: str) -> None:
+        self._connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
+
+    def _answer(self, method: str, path: str, body: str = "") -> bytes:
+        headers = {"content-type": "application/x-www-form-urlencoded"} if body else {}
+        self._connection.request(method, path, body or None, headers)
+        reply = self._connection.getresponse()
+        content = reply.read()
+        if reply.status != 200:
+            raise SonoloopError(f"{path} answered {reply.status}: {content[:200]!r}")
+        return content
+
+    def infer(self, image: str) -> bytes:
+        """The mask of an image, as Slicer and OHIF ask for it."""
+        params = {"result_extension": ".nrrd", "result_dtype": "uint8"}
+        query = urllib.parse.urlencode({"image": image, "output": "image"})
+        body = urllib.parse.urlencode({"params": json.dumps(params)})
+        return self._answer("POST", f"/infer/lesion?{query}", body)
+
+    def info(self) -> bytes:
+        """What the server says of itself."""
+        return self._answer("GET", "/info/")
+
+    def image_ids(self) -> set[str]:
+        """Every image the server lists."""
+        return set(json.loads(self._answer("GET", "/datastore/?output=all"))["objects"])
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
 
 
 def _timed(call: Callable[[], object]) -> float:
@@ -116,7 +144,7 @@ def _raw(pipeline: DualStagePipeline, findings: Findings, path: Path) -> Callabl
     return lambda: (segmenter(square), classifier(batch))
 
 
-def _latency(client: httpx.Client, images: dict[str, Path], *, rounds: int) -> Figures:
+def _latency(client: Caller, images: dict[str, Path], *, rounds: int) -> Figures:
     """The three ways of calling, taken in turns so that they meet the same machine."""
     settings = PipelineSettings()
     pipeline = DualStagePipeline(
@@ -139,7 +167,7 @@ def _latency(client: httpx.Client, images: dict[str, Path], *, rounds: int) -> F
         row = (
             _timed(raws[name]),
             _timed(partial(in_process, images[name])),
-            _timed(partial(_infer, client, name)),
+            _timed(partial(client.infer, name)),
         )
         if turn >= WARM_UP:
             for key, value in zip(times, row, strict=True):
@@ -157,11 +185,12 @@ def load(address: str, images: list[str], clients: int, seconds: float, results:
     times: list[float] = []
 
     def caller(offset: int) -> None:
-        with httpx.Client(base_url=address, timeout=60) as client:
-            turn = offset
-            while time.perf_counter() < until:
-                times.append(_timed(partial(_infer, client, images[turn % len(images)])))
-                turn += clients
+        client = Caller(address)
+        turn = offset
+        while time.perf_counter() < until:
+            times.append(_timed(partial(client.infer, images[turn % len(images)])))
+            turn += clients
+        client.close()
 
     threads = [threading.Thread(target=caller, args=(i,)) for i in range(clients)]
     for thread in threads:
@@ -172,22 +201,23 @@ def load(address: str, images: list[str], clients: int, seconds: float, results:
 
 
 def _under_load(
-    client: httpx.Client, images: list[str], *, clients: int, seconds: float
+    address: str, images: list[str], *, clients: int, seconds: float
 ) -> tuple[Figures, list[float]]:
     """Callers in a process of their own, while this one asks /info."""
+    prober = Caller(address)
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
-    address = str(client.base_url)
     process = context.Process(target=load, args=(address, images, clients, seconds, results))
     process.start()
     time.sleep(1.5)
     probes = []
     until = time.perf_counter() + seconds - 1
     while time.perf_counter() < until and process.is_alive():
-        probes.append(_timed(lambda: client.get("/info/").raise_for_status()))
+        probes.append(_timed(prober.info))
         time.sleep(PROBE_EVERY_S)
     times = results.get(timeout=seconds + 120)
     process.join()
+    prober.close()
     return {"clients": clients, "images_per_s": len(times) / seconds, **_spread(times)}, probes
 
 
@@ -202,20 +232,23 @@ def measure(
     say("starting a server ...")
     server = RunningServer(studies, workspace)
     try:
-        with httpx.Client(base_url=server.address, timeout=60) as client:
-            idle = server.rss_mb()
-            images = _single_frames(studies, client)
-            for name in images:
-                _infer(client, name)
-            say(f"latency of one caller, {rounds} rounds ...")
-            latency = _latency(client, images, rounds=rounds)
-            rows: list[Figures] = []
-            probes: list[float] = []
-            for count in CLIENT_COUNTS:
-                say(f"{count} clients for {seconds:.0f} s ...")
-                row, probes = _under_load(client, sorted(images), clients=count, seconds=seconds)
-                rows.append(row)
-            loaded = server.rss_mb()
+        idle = server.rss_mb()
+        client = Caller(server.address)
+        images = _single_frames(studies, client)
+        for name in images:
+            client.infer(name)
+        say(f"latency of one caller, {rounds} rounds ...")
+        latency = _latency(client, images, rounds=rounds)
+        client.close()
+        rows: list[Figures] = []
+        probes: list[float] = []
+        for count in CLIENT_COUNTS:
+            say(f"{count} clients for {seconds:.0f} s ...")
+            row, probes = _under_load(
+                server.address, sorted(images), clients=count, seconds=seconds
+            )
+            rows.append(row)
+        loaded = server.rss_mb()
     finally:
         server.close()
     return {
@@ -226,9 +259,9 @@ def measure(
     }
 
 
-def _single_frames(studies: Path, client: httpx.Client) -> dict[str, Path]:
+def _single_frames(studies: Path, client: Caller) -> dict[str, Path]:
     """Image ids the server lists whose file here holds one frame, with that file."""
-    listed = set(client.get("/datastore/", params={"output": "all"}).json()["objects"])
+    listed = client.image_ids()
     found: dict[str, Path] = {}
     for path in sorted(p for p in studies.rglob("*") if p.is_file() and is_candidate(p)):
         image = read_image(path)

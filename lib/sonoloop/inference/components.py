@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from sonoloop.geometry import Mask, ProbabilityMap
+from sonoloop.geometry import Mask, ProbabilityMap, bounding_box
 
 CONNECTIVITY = np.ones((3, 3), dtype=bool)
 """Pixels that touch at a corner belong together."""
@@ -28,9 +28,12 @@ def lesion_masks(
         []
     """
     above = probability_map >= threshold
-    if not above.any():
+    marked = bounding_box(above)
+    if marked is None:
         return []
-    labels, _ = ndimage.label(above, structure=CONNECTIVITY)
+    labels, _ = ndimage.label(
+        above[marked.top : marked.bottom, marked.left : marked.right], structure=CONNECTIVITY
+    )
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     smallest = max(1.0, min_fraction * above.size)
@@ -42,6 +45,7 @@ def lesion_masks(
             break
         mask = np.zeros(above.shape, dtype=bool)
         box = boxes[label - 1]
-        mask[box] = ndimage.binary_fill_holes(labels[box] == label)
+        inside = mask[marked.top : marked.bottom, marked.left : marked.right]
+        inside[box] = ndimage.binary_fill_holes(labels[box] == label)
         masks.append(mask)
     return masks

@@ -1,6 +1,6 @@
 """What runs a network: OpenVINO on the CPU, torch on a GPU; both turn pictures to probabilities."""
 
-import threading
+import queue
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,15 +53,20 @@ class OpenVinoEngine:
         core = openvino.Core()
         model = core.read_model(model_dir / "openvino" / "model.xml")
         self._compiled = core.compile_model(model, "CPU", config)
-        self._local = threading.local()
+        # A request holds the network's buffers, so as few are made as ever ran at once.
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def __call__(self, batch: Batch) -> Batch:
         """See :class:`Engine`."""
-        request = getattr(self._local, "request", None)
-        if request is None:
-            request = self._local.request = self._compiled.create_infer_request()
-        result = request.infer([np.ascontiguousarray(batch)], share_inputs=True)
-        return np.array(result[self._compiled.output(0)])
+        try:
+            request = self._idle.get_nowait()
+        except queue.Empty:
+            request = self._compiled.create_infer_request()
+        try:
+            result = request.infer([np.ascontiguousarray(batch)], share_inputs=True)
+            return np.array(result[self._compiled.output(0)])
+        finally:
+            self._idle.put(request)
 
 
 class TorchEngine:

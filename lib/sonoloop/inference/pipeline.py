@@ -72,7 +72,7 @@ class DualStagePipeline:
         )
         leading = max(probabilities, key=lambda row: row[PATHOLOGIES.index(Pathology.MALIGNANT)])
         return Findings(
-            mask=np.logical_or.reduce(masks) if masks else np.zeros(image.pixels.shape, bool),
+            mask=_union(masks, image.pixels.shape),
             probability_map=probability_map,
             lesions=lesions,
             probabilities=_named(leading),
@@ -111,6 +111,15 @@ class DualStagePipeline:
         boxes = boxes or [Box(0, 0, *shape)]
         crops = [letterbox(crop_box(pixels, box), card.input_size_px)[0] for box in boxes]
         return self._classifier(np.stack(crops)[:, None])
+
+
+def _union(masks: Sequence[Mask], shape: tuple[int, ...]) -> Mask:
+    if len(masks) == 1:
+        return masks[0]
+    union: Mask = np.zeros(shape, dtype=bool)
+    for mask in masks:
+        union |= mask
+    return union
 
 
 def _named(row: Batch) -> dict[Pathology, float]:

@@ -40,6 +40,7 @@ class ImageLibrary:
         self._kept_bytes = kept_bytes
         self._kept: OrderedDict[tuple[str, int, int], UltrasoundImage] = OrderedDict()
         self._lock = threading.Lock()
+        self._records: tuple[int, dict[str, ImageRecord]] = (-1, {})
 
     def record(self, identifier: str) -> ImageRecord:
         """The image that ``identifier`` names: its id, or a series or instance UID.
@@ -49,7 +50,12 @@ class ImageLibrary:
             NotFoundError: If there is no such image.
             AmbiguousImageError: If a series UID names several images.
         """
-        return self._store.images.resolve(validate_image_id(identifier))
+        writes, known = self._records
+        if writes != self._store.writes:  # only the one server of a workspace changes its images
+            writes, known = self._records = (self._store.writes, {})
+        if identifier not in known:
+            known[identifier] = self._store.images.resolve(validate_image_id(identifier))
+        return known[identifier]
 
     def path(self, record: ImageRecord) -> Path:
         """A local file with the pixels of ``record``.

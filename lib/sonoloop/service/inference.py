@@ -11,7 +11,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -61,8 +60,7 @@ class InferenceService:
         self._load = load
         self._load_timeout_s = load_timeout_s
         self.slots = slots_for(settings, os.cpu_count() or 1)
-        # Threads of its own: compiled networks keep buffers per thread that runs them.
-        self._runners = ThreadPoolExecutor(self.slots, thread_name_prefix="infer")
+        self._running = threading.BoundedSemaphore(self.slots)
         self._changed = threading.Condition()
         self._pipeline: Pipeline | None = None
         self._ids: ServingIds | None = None
@@ -164,11 +162,9 @@ class InferenceService:
             NotFoundError: If no model is published for one of the tasks.
             BusyError: If the models are not loaded in time.
         """
-        return self._runners.submit(self.pipeline(), image).result()
-
-    def close(self) -> None:
-        """Finish what runs and start nothing more."""
-        self._runners.shutdown(wait=True, cancel_futures=True)
+        pipeline = self.pipeline()
+        with self._running:
+            return pipeline(image)
 
     @contextlib.contextmanager
     def admitted(self) -> Iterator[None]:

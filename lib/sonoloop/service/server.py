@@ -282,7 +282,6 @@ class Service:
         self.jobs.close()
         if self._ticker.is_alive():
             self._ticker.join()
-        self.inference.close()
         self.store.close()
         if self._lock:
             self._lock.release()

@@ -54,7 +54,10 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     # A read that turns into a write cannot wait for another writer: writers say so at the start.
-    writes = connection.get_execution_options().get("sonoloop_writes", False)
+    options = connection.get_execution_options()
+    if options.get("sonoloop_single", False):
+        return
+    writes = options.get("sonoloop_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
@@ -63,6 +66,7 @@ class Database:
 
     Attributes:
         url: Where the database is; its password is masked when shown.
+        writes: Transactions this process has finished; what was read before it grew may be stale.
     """
 
     def __init__(self, url: str | URL) -> None:
@@ -75,8 +79,11 @@ class Database:
             self.url, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, **options
         )
         self._writer = self.engine.execution_options(sonoloop_writes=True)
+        self._single = self.engine.execution_options(sonoloop_single=True)
         # SQLite lets writers of other processes wait by polling; those of this one take turns.
         self._turn = threading.Lock()
+        self._counting = threading.Lock()
+        self.writes = 0
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin)
@@ -105,6 +112,21 @@ class Database:
             raise _failure(error) from error
 
     @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection for queries that stand alone: each sees the database as it is then.
+
+        The cheapest way to ask; rows are plain, and no transaction is begun for SQLite.
+
+        Raises:
+            StoreError: If the database fails.
+        """
+        try:
+            with self._single.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise _failure(error) from error
+
+    @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session whose changes are all on the disk when the block ends, or none of them.
 
@@ -121,6 +143,8 @@ class Database:
             ):
                 session.connection()  # begins now, so that what the block reads stays true
                 yield session
+            with self._counting:
+                self.writes += 1
         except IntegrityError:
             raise
         except SQLAlchemyError as error:

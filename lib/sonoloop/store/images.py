@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import ColumnExpressionArgument, func, insert, or_, select, update
+from sqlalchemy import ColumnExpressionArgument, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from sonoloop.errors import AmbiguousImageError, NotFoundError
@@ -46,6 +46,13 @@ def find_row(session: Session, image_id: str, *, lock: bool = False) -> ImageRow
     if row is None:
         raise NotFoundError(f"unknown image {image_id!r}")
     return row
+
+
+_RESOLVING: Final = tuple(
+    select(*ImageRow.__table__.columns).where(column == bindparam("identifier")).limit(2)
+    for column in (ImageRow.image_id, ImageRow.sop_instance_uid, ImageRow.series_instance_uid)
+)
+"""What an identifier may be, in the order in which that is tried."""
 
 
 def _values(record: ImageRecord) -> dict[str, Any]:
@@ -140,11 +147,9 @@ class Images:
             NotFoundError: If nothing has that identifier.
             AmbiguousImageError: If it names several images.
         """
-        columns = (ImageRow.image_id, ImageRow.sop_instance_uid, ImageRow.series_instance_uid)
-        with self._database.reading() as session:
-            for column in columns:
-                query = select(ImageRow).where(column == identifier).limit(2)
-                found = session.scalars(query).all()
+        with self._database.connection() as connection:
+            for query in _RESOLVING:  # the cheap way to ask: every inference begins with it
+                found = connection.execute(query, {"identifier": identifier}).all()
                 if len(found) > 1:
                     raise AmbiguousImageError(
                         f"{identifier!r} names several images (ask for one instance by its "

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
+
+from sqlalchemy import Row
 
 from sonoloop.labels import Pathology
 from sonoloop.records import (
@@ -38,8 +40,8 @@ class Refusal:
     mtime_ns: int = 0
 
 
-def image_record(row: ImageRow) -> ImageRecord:
-    """The image of a row."""
+def image_record(row: ImageRow | Row[Any]) -> ImageRecord:
+    """The image of a row, mapped or plain."""
     spacing_mm = None
     if row.row_spacing_mm is not None and row.column_spacing_mm is not None:
         spacing_mm = (row.row_spacing_mm, row.column_spacing_mm)

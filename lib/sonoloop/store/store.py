@@ -35,6 +35,11 @@ class Store:
         self.models = Models(database, paths)
         self.jobs = Jobs(database)
 
+    @property
+    def writes(self) -> int:
+        """Grows with every change this process makes; equal numbers mean nothing has changed."""
+        return self._database.writes
+
     @classmethod
     def open(cls, workspace: Path, *, url: str | None = None) -> Self:
         """Open a workspace, making it or bringing its database up to date where needed.

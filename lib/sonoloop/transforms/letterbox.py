@@ -6,6 +6,7 @@ is scaled to fit the square and padded with black, as the surroundings of a sect
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,9 @@ GreyPixels = npt.NDArray[np.uint8]
 
 NetworkInput = npt.NDArray[np.float32]
 """(S, S) in [0, 1]."""
+
+
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,8 @@ class Placement:
 
     def restore(self, output: npt.NDArray[np.float32]) -> ProbabilityMap:
         """Map an (S, S) network output back onto the source image, as (H, W) float32."""
-        height, width = self.shape
-        inside = output[self.top : self.top + height, self.left : self.left + width]
-        if (height, width) == self.source_shape:
+        inside = _inside(output, self)
+        if self.shape == self.source_shape:
             return np.array(inside, dtype=np.float32)
         picture = Image.fromarray(np.ascontiguousarray(inside, dtype=np.float32))
         size = (self.source_shape[1], self.source_shape[0])
@@ -79,30 +82,36 @@ def letterbox(pixels: GreyPixels, size_px: int) -> tuple[NetworkInput, Placement
     Raises:
         GeometryError: If the image is empty.
     """
-    square, placement = letterbox_pixels(pixels, size_px)
-    return square.astype(np.float32) / np.float32(255), placement
+    placement = placement_in((pixels.shape[0], pixels.shape[1]), size_px)
+    square = np.zeros((size_px, size_px), dtype=np.float32)
+    np.divide(_scaled(pixels, placement), np.float32(255), out=_inside(square, placement))
+    return square, placement
 
 
 def letterbox_pixels(pixels: GreyPixels, size_px: int) -> tuple[GreyPixels, Placement]:
     """Like :func:`letterbox`, but (S, S) uint8: what a training keeps in memory."""
     placement = placement_in((pixels.shape[0], pixels.shape[1]), size_px)
-    return _paste(pixels, placement, size_px, Image.Resampling.BILINEAR), placement
+    return _paste(pixels, placement, size_px), placement
 
 
 def letterbox_mask(mask: Mask, size_px: int) -> GreyPixels:
     """A lesion mask on the square of :func:`letterbox`, (S, S) uint8 of 0 and 1."""
     placement = placement_in((mask.shape[0], mask.shape[1]), size_px)
-    soft = _paste(mask.astype(np.uint8) * 255, placement, size_px, Image.Resampling.BILINEAR)
+    soft = _paste(mask.astype(np.uint8) * 255, placement, size_px)
     return (soft >= 128).astype(np.uint8)
 
 
-def _paste(
-    pixels: GreyPixels, placement: Placement, size_px: int, resampling: Image.Resampling
-) -> GreyPixels:
+def _scaled(pixels: GreyPixels, placement: Placement) -> GreyPixels:
     height, width = placement.shape
-    scaled = Image.fromarray(pixels).resize((width, height), resampling)
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _inside(square: npt.NDArray[Number], placement: Placement) -> npt.NDArray[Number]:
+    height, width = placement.shape
+    return square[placement.top : placement.top + height, placement.left : placement.left + width]
+
+
+def _paste(pixels: GreyPixels, placement: Placement, size_px: int) -> GreyPixels:
     square = np.zeros((size_px, size_px), dtype=np.uint8)
-    square[placement.top : placement.top + height, placement.left : placement.left + width] = (
-        np.asarray(scaled)
-    )
+    _inside(square, placement)[:] = _scaled(pixels, placement)
     return square

@@ -1,6 +1,7 @@
 """Starts the server: binds first, opens the workspace, answers, and ends in good order."""
 
 import contextlib
+import gc
 import ipaddress
 import logging
 import logging.handlers
@@ -46,6 +47,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer, then say so."""
         await super().startup(sockets=sockets)
+        gc.collect()
+        gc.freeze()  # what is there now stays: collections need not look at it again
         if self.started:
             self._announce()
 
@@ -90,6 +93,7 @@ def serve(
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # nothing here asks who called
                 timeout_graceful_shutdown=GOODBYE_S,
                 backlog=BACKLOG,
             )

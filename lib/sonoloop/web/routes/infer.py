@@ -78,15 +78,14 @@ def _findings(
 
 
 def _reply(model: str, findings: Findings, form: AnswerForm, output: Output | None) -> Response:
-    params = analysis.answer_params(model, findings)
     if output is Output.JSON or model == CLASSIFICATION_MODEL:
-        return JSONResponse(params)
+        return JSONResponse(analysis.answer_params(model, findings))
     mask = analysis.answer_mask(findings, form)
     # Clients save the answer under this name in a folder they share: it must not be met twice.
     filename = f"{model}-{uuid.uuid4().hex[:12]}{form.extension}"
     if output is Output.IMAGE:
         return replies.file_reply(mask, filename)
-    return replies.file_and_params(mask, filename, params)
+    return replies.file_and_params(mask, filename, analysis.answer_params(model, findings))
 
 
 @router.post("/infer/wsi/{model}", include_in_schema=False)
