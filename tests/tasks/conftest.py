@@ -1,7 +1,6 @@
 """A service on drawn images with models that threshold, and MONAI Label's app over it."""
 
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -11,18 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sonoloop.geometry import bounding_box
-from sonoloop.imaging.image import UltrasoundImage
+from fakes import fake_worker, load_threshold
 from sonoloop.imaging.write_dicom import UltrasoundDicom, write_ultrasound_dicom
-from sonoloop.labels import Pathology
-from sonoloop.networks.card import ModelCard, read_card, write_card
-from sonoloop.records import Findings, Lesion, ModelTask
+from sonoloop.networks.card import ModelCard, write_card
+from sonoloop.records import ModelTask
 from sonoloop.service.server import Service
 from sonoloop.settings import PipelineSettings, ServerSettings
 from sonoloop.tasks.datastore import StoreDatastore
 
 APP_DIR = Path(__file__).parents[2] / "apps" / "breast_ultrasound"
-FAKE_WORKER = Path(__file__).parents[1] / "service" / "fake_worker.py"
 SHAPE = (40, 60)
 LESION = (slice(10, 20), slice(15, 30))
 CINE = "1.2.826.0.1.3680043.8.498.7"
@@ -34,52 +30,11 @@ def lesion_pixels(seed: int) -> np.ndarray:
     return pixels
 
 
-def threshold(segmentation: Path, classification: Path, _: PipelineSettings) -> Any:
-    """A pipeline that calls everything brighter than 150 one malignant lesion."""
-    ids: dict[ModelTask, str] = {
-        "segmentation": read_card(segmentation).model_id,
-        "classification": read_card(classification).model_id,
-    }
-    probabilities = {Pathology.NORMAL: 0.1, Pathology.BENIGN: 0.2, Pathology.MALIGNANT: 0.7}
-
-    def pipeline(image: UltrasoundImage) -> Findings:
-        mask = image.pixels > 150
-        box = bounding_box(mask)
-        lesion = box and Lesion(
-            box=box,
-            area_px=int(mask.sum()),
-            area_mm2=None,
-            probabilities=probabilities,
-            confidence=0.9,
-        )
-        return Findings(
-            mask=mask,
-            probability_map=mask.astype(np.float32),
-            lesions=(lesion,) if lesion else (),
-            probabilities=probabilities,
-            pathology=Pathology.MALIGNANT,
-            spacing_mm=image.spacing_mm,
-            models=ids,
-            seconds=0.001,
-        )
-
-    return pipeline
-
-
-def fake_worker(workspace: Path, job_id: str) -> list[str]:
-    script = [sys.executable, str(FAKE_WORKER), "train"]
-    return [*script, "--workspace", str(workspace), "--job", job_id]
-
-
 @pytest.fixture
 def crashing_worker() -> Callable[[Path, str], list[str]]:
     """Command of a training that fails."""
 
-    def command(workspace: Path, job_id: str) -> list[str]:
-        script = [sys.executable, str(FAKE_WORKER), "crash"]
-        return [*script, "--workspace", str(workspace), "--job", job_id]
-
-    return command
+    return partial(fake_worker, mode="crash")
 
 
 @pytest.fixture
@@ -134,7 +89,12 @@ def open_service(studies: Path, shipped: Path, tmp_path: Path) -> Iterator[Calla
         workspace = tmp_path / f"workspace{len(opened)}"
         server = ServerSettings(rescan_s=0, training_threads=1)
         service = Service.open(
-            str(studies), workspace, server, PipelineSettings(), load_pipeline=threshold, **chosen
+            str(studies),
+            workspace,
+            server,
+            PipelineSettings(),
+            load_pipeline=load_threshold,
+            **chosen,
         )
         opened.append(service)
         return service
@@ -189,7 +149,7 @@ def load_app(
     """Loads the app as MONAI Label's server does, and closes it."""
     from monailabel.interfaces.utils.app import app_instance, clear_cache
 
-    opening = partial(Service.open, shipped_models=shipped, load_pipeline=threshold)
+    opening = partial(Service.open, shipped_models=shipped, load_pipeline=load_threshold)
     monkeypatch.setattr(Service, "open", opening)
     handlers = list(logging.getLogger().handlers)
     opened: list[Any] = []

@@ -1,7 +1,6 @@
 """A server on drawn images, answering over HTTP, with models that threshold."""
 
 import contextlib
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,18 +16,14 @@ import uvicorn
 from monailabel.client import MONAILabelClient
 from PIL import Image
 
-from sonoloop.geometry import bounding_box
-from sonoloop.imaging.image import UltrasoundImage
-from sonoloop.labels import Pathology
-from sonoloop.networks.card import ModelCard, read_card, write_card
-from sonoloop.records import Findings, Lesion, ModelTask
-from sonoloop.service.inference import Pipeline
+from fakes import fake_worker, load_threshold
+from sonoloop.networks.card import ModelCard, write_card
+from sonoloop.records import ModelTask
 from sonoloop.service.server import Service
 from sonoloop.settings import PipelineSettings, ServerSettings
 from sonoloop.web.app import create_app
 from sonoloop.web.launch import bind
 
-FAKE_WORKER = Path(__file__).parents[1] / "service" / "fake_worker.py"
 LESION = (slice(10, 20), slice(15, 30))
 IMAGES = 12
 
@@ -66,43 +61,6 @@ def _ship(folder: Path) -> Path:
     return folder
 
 
-def load_threshold(segmentation: Path, classification: Path, _: PipelineSettings) -> Pipeline:
-    """A pipeline that calls everything brighter than 150 one malignant lesion."""
-    ids: dict[ModelTask, str] = {
-        "segmentation": read_card(segmentation).model_id,
-        "classification": read_card(classification).model_id,
-    }
-    probabilities = {Pathology.NORMAL: 0.1, Pathology.BENIGN: 0.2, Pathology.MALIGNANT: 0.7}
-
-    def pipeline(image: UltrasoundImage) -> Findings:
-        mask = image.pixels > 150
-        box = bounding_box(mask)
-        lesion = box and Lesion(
-            box=box,
-            area_px=int(mask.sum()),
-            area_mm2=None,
-            probabilities=probabilities,
-            confidence=0.9,
-        )
-        return Findings(
-            mask=mask,
-            probability_map=mask.astype(np.float32),
-            lesions=(lesion,) if lesion else (),
-            probabilities=probabilities,
-            pathology=Pathology.MALIGNANT,
-            spacing_mm=image.spacing_mm,
-            models=ids,
-            seconds=0.001,
-        )
-
-    return pipeline
-
-
-def _fake_worker(workspace: Path, job_id: str) -> list[str]:
-    script = [sys.executable, str(FAKE_WORKER), "train"]
-    return [*script, "--workspace", str(workspace), "--job", job_id]
-
-
 @contextlib.contextmanager
 def _answering(service: Service) -> Iterator[str]:
     config = uvicorn.Config(create_app(service), log_config=None, access_log=False)
@@ -123,7 +81,7 @@ def _site(folder: Path, **settings: Any) -> Iterator[Site]:
     studies.mkdir()
     for number in range(IMAGES):
         _draw(studies / f"img{number:02}.png", number)
-    options = {"load_pipeline": load_threshold, "command": _fake_worker} | {
+    options = {"load_pipeline": load_threshold, "command": fake_worker} | {
         name: settings.pop(name) for name in ("load_pipeline", "command") if name in settings
     }
     service = Service.open(
