@@ -67,6 +67,7 @@ def _show(figures: dict[str, Any]) -> None:
     )
     start = figures["server"]
     out.print(
-        f"server answering after {start['start_s']:.1f} s; memory {start['idle_rss_mb']:.0f} MB "
-        f"idle, {start['loaded_rss_mb']:.0f} MB after the load"
+        f"server answering after {start['start_s']:.1f} s; memory {start['start_rss_mb']:.0f} MB "
+        f"then, {start['idle_rss_mb']:.0f} MB with both models loaded, "
+        f"{start['loaded_rss_mb']:.0f} MB after the load"
     )

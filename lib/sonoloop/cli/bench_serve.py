@@ -89,14 +89,17 @@ class RunningServer:
         self._log.close()
 
 
+FORM = "application/x-www-form-urlencoded"
+
+
 class Caller:
     """A kept-open connection of Python's own light HTTP client: what is measured is the server."""
 
     def __init__(self, address: str) -> None:
         self._connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
 
-    def _answer(self, method: str, path: str, body: str = "") -> bytes:
-        headers = {"content-type": "application/x-www-form-urlencoded"} if body else {}
+    def _answer(self, method: str, path: str, body: str = "", kind: str = FORM) -> bytes:
+        headers = {"content-type": kind} if body else {}
         self._connection.request(method, path, body or None, headers)
         reply = self._connection.getresponse()
         content = reply.read()
@@ -110,6 +113,10 @@ class Caller:
         query = urllib.parse.urlencode({"image": image, "output": "image"})
         body = urllib.parse.urlencode({"params": json.dumps(params)})
         return self._answer("POST", f"/infer/lesion?{query}", body)
+
+    def next_sample(self) -> bytes:
+        """Another image to label; the server writes down that it was handed out."""
+        return self._answer("POST", "/activelearning/random", "{}", "application/json")
 
     def info(self) -> bytes:
         """What the server says of itself."""
@@ -162,13 +169,12 @@ def _latency(client: Caller, images: dict[str, Path], *, rounds: int) -> Figures
     raws = {name: _raw(pipeline, in_process(path), path) for name, path in images.items()}
     names = sorted(images)
     times: dict[str, list[float]] = {"raw network": [], "pipeline": [], "HTTP /infer": []}
+    times["HTTP /infer, nothing written since"] = []
     for turn in range(rounds + WARM_UP):
         name = names[turn % len(names)]
-        row = (
-            _timed(raws[name]),
-            _timed(partial(in_process, images[name])),
-            _timed(partial(client.infer, name)),
-        )
+        row = [_timed(raws[name]), _timed(partial(in_process, images[name]))]
+        client.next_sample()  # a write, as before every inference of the labelling loop
+        row += [_timed(partial(client.infer, name)) for _ in range(2)]
         if turn >= WARM_UP:
             for key, value in zip(times, row, strict=True):
                 times[key].append(value)
@@ -232,11 +238,12 @@ def measure(
     say("starting a server ...")
     server = RunningServer(studies, workspace)
     try:
-        idle = server.rss_mb()
+        at_start = server.rss_mb()
         client = Caller(server.address)
         images = _single_frames(studies, client)
         for name in images:
             client.infer(name)
+        idle = server.rss_mb()
         say(f"latency of one caller, {rounds} rounds ...")
         latency = _latency(client, images, rounds=rounds)
         client.close()
@@ -255,7 +262,12 @@ def measure(
         "latency": latency,
         "load": rows,
         "info_under_load": {"clients": CLIENT_COUNTS[-1], **_spread(probes)},
-        "server": {"start_s": server.start_s, "idle_rss_mb": idle, "loaded_rss_mb": loaded},
+        "server": {
+            "start_s": server.start_s,
+            "start_rss_mb": at_start,
+            "idle_rss_mb": idle,
+            "loaded_rss_mb": loaded,
+        },
     }
 
 

@@ -142,7 +142,11 @@ def _boxes(item: LabelledImage, mask: Mask, *, margin: float, seed: int) -> list
 
 
 def _random_boxes(shape: tuple[int, int], rng: np.random.Generator) -> list[Box]:
-    """Boxes of the sizes that padded lesions have: a fifth to two thirds of either side."""
+    """Boxes of a fifth to two thirds of either side.
+
+    Lesions of BUS-BRA folds 1-3 with their margin take 0.18-0.73 of the height and 0.28-1 of the
+    width (5th to 95th percentile).
+    """
     boxes = []
     for _ in range(NORMAL_CROPS):
         sides = [max(16, int(side * rng.uniform(0.2, 0.67))) for side in shape]

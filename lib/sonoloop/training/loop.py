@@ -45,7 +45,7 @@ class Problem:
         validate: Figure to maximise, of the averaged network.
         task: For logs.
         bf16_on_cpu: Whether bfloat16 makes it faster on a CPU that has it: dense convolutions
-            three times, depthwise ones half as fast (measured, avx512_bf16).
+            two to three times, depthwise ones half as fast (seen once each, avx512_bf16).
     """
 
     network: torch.nn.Module

@@ -1,8 +1,8 @@
 """Random views of a batch during training: one resampling of the whole batch, then grey values.
 
-Whole batches are transformed at once in torch: the same maps from MONAI's per-image dictionary
-transforms cost more than the training step itself on two CPU cores. No up-down flip: shadow and
-enhancement lie below a lesion, and upside down they would mean something else.
+Whole batches are transformed at once in torch, one resampling of pictures and masks each, which
+keeps two CPU cores for the network; per-image dictionary transforms were not compared. No up-down
+flip: shadow and enhancement lie below a lesion, and upside down they would mean something else.
 """
 
 import math
