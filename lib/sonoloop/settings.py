@@ -116,6 +116,8 @@ class TrainingSettings(_Parsed):
         validation_fraction: Share of the patients held out, chosen by hash of the patient.
         ema_decay: Decay of the exponential moving average of the weights.
         warm_start: Begin from the serving (or given) model instead of from random weights.
+        initial_weights: ``imagenet`` fills the encoder with weights this machine has; a warm start
+            needs none.
         augment: Random flips, affine maps, gamma, noise and blur.
         seed: Of weights, shuffling and augmentation.
         device: Where the training runs.
@@ -134,6 +136,7 @@ class TrainingSettings(_Parsed):
     validation_fraction: float = 0.15
     ema_decay: float = 0.995
     warm_start: bool = True
+    initial_weights: Literal["random", "imagenet"] = "random"
     augment: bool = True
     seed: int = 0
     device: Device = "auto"

@@ -14,6 +14,8 @@ from monai.networks.nets import AttentionUnet
 
 from sonoloop.errors import ConfigError
 from sonoloop.labels import PATHOLOGIES
+from sonoloop.networks.gated_unet import GatedUnet
+from sonoloop.networks.scaled import Scaled
 from sonoloop.records import ModelTask
 
 
@@ -45,11 +47,33 @@ def _timm(name: str) -> Callable[..., torch.nn.Module]:
     return build
 
 
+def _gated(encoder: str) -> Callable[..., torch.nn.Module]:
+    def build(*, dropout: float = 0.1) -> torch.nn.Module:
+        return GatedUnet(encoder=encoder, dropout=dropout)
+
+    return build
+
+
+def _scaled(name: str) -> Callable[..., torch.nn.Module]:
+    def build(**options: Any) -> torch.nn.Module:
+        return Scaled(_timm(name)(**options), imagenet_name=name)
+
+    return build
+
+
 _BUILDERS: dict[ModelTask, dict[str, Callable[..., torch.nn.Module]]] = {
-    "segmentation": {"attention_unet": _attention_unet},
+    "segmentation": {
+        "attention_unet": _attention_unet,
+        "attention_unet_efficientnet_lite0": _gated("tf_efficientnet_lite0"),
+        "attention_unet_efficientnet_lite2": _gated("tf_efficientnet_lite2"),
+        "attention_unet_mobilenetv2": _gated("mobilenetv2_100"),
+    },
     "classification": {
         "efficientnet_b0": _timm("efficientnet_b0"),
         "mobilenetv3_small": _timm("mobilenetv3_small_100"),
+        "efficientnet_lite0": _scaled("tf_efficientnet_lite0"),
+        "efficientnet_lite2": _scaled("tf_efficientnet_lite2"),
+        "mobilenetv2": _scaled("mobilenetv2_100"),
     },
 }
 

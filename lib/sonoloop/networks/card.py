@@ -28,6 +28,10 @@ class ModelCard:
             side; None for segmenters.
         temperature: Logits are divided by it before sigmoid or softmax (Guo et al., "On
             Calibration of Modern Neural Networks", ICML 2017).
+        preprocessing: Steps every image goes through before the network, in order; the same in
+            training and inference.
+        operating_point: Malignancy probability at and above which a case is called malignant,
+            chosen on validation data; None when none was chosen.
         parent_id: Model the training started from, or None.
         created_at: ISO 8601, UTC.
         data: What it was trained on: names, counts, hashes of the split.
@@ -45,6 +49,8 @@ class ModelCard:
     classes: tuple[str, ...] = ()
     crop_margin: float | None = None
     temperature: float = 1.0
+    preprocessing: tuple[str, ...] = ()
+    operating_point: float | None = None
     parent_id: str | None = None
     created_at: str = ""
     data: dict[str, Any] = field(default_factory=dict)
@@ -56,7 +62,8 @@ class ModelCard:
 
     def as_dict(self) -> dict[str, Any]:
         """The card as JSON carries it."""
-        return {**asdict(self), "classes": list(self.classes)}
+        lists = {"classes": list(self.classes), "preprocessing": list(self.preprocessing)}
+        return {**asdict(self), **lists}
 
 
 def card_from_dict(content: dict[str, Any]) -> ModelCard:
@@ -70,7 +77,8 @@ def card_from_dict(content: dict[str, Any]) -> ModelCard:
             f"model card has format {content.get('format')!r}, this version reads sonoloop-model-1"
         )
     try:
-        return ModelCard(**{**content, "classes": tuple(content.get("classes", ()))})
+        tuples = {name: tuple(content.get(name, ())) for name in ("classes", "preprocessing")}
+        return ModelCard(**{**content, **tuples})
     except TypeError as error:
         raise ModelError(f"model card is malformed: {error}") from None
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from monai.losses import DiceCELoss
 from torch import Tensor
+from torch.nn import functional
 
 from sonoloop.datasets.splits import has_lesion
 from sonoloop.errors import TrainingError
@@ -26,6 +27,9 @@ from sonoloop.transforms.augment import (
     random_affine,
     random_grey,
 )
+
+PRESENCE_WEIGHT = 0.2
+"""Weight of "is there a lesion at all" beside the outline."""
 
 Call = Callable[[Tensor], Tensor]
 
@@ -128,7 +132,14 @@ class _SegmentationLoss:
 
     def __call__(self, call: Call, batch: tuple[Tensor, ...]) -> Tensor:
         logits = call(batch[0])
-        loss: Tensor = self._loss(logits, batch[1].to(logits.device))
+        truth = batch[1].to(logits.device)
+        loss: Tensor = self._loss(logits[:, :1], truth)
+        if logits.shape[1] > 1:
+            present = truth.amax((1, 2, 3))
+            presence = logits[:, 1, 0, 0]
+            loss = loss + PRESENCE_WEIGHT * functional.binary_cross_entropy_with_logits(
+                presence, present
+            )
         return loss
 
 

@@ -13,6 +13,7 @@ from sonoloop.datasets.splits import families, hold_out
 from sonoloop.errors import TrainingError
 from sonoloop.networks.build import build_network, default_architecture
 from sonoloop.networks.card import ModelCard
+from sonoloop.networks.imagenet import start_from_imagenet
 from sonoloop.networks.weights import load_model
 from sonoloop.records import LabelledImage, ModelTask
 from sonoloop.settings import TrainingSettings
@@ -33,7 +34,10 @@ def starting_network(
     torch.manual_seed(settings.seed)
     if initial is None or not settings.warm_start:
         architecture = settings.architecture or default_architecture(task)
-        return build_network(task, architecture), architecture, {}, None, settings
+        network = build_network(task, architecture)
+        if settings.initial_weights == "imagenet":
+            start_from_imagenet(network)
+        return network, architecture, {}, None, settings
     network, card = load_model(initial)
     if card.task != task:
         raise TrainingError(f"cannot start a {task} training from the {card.task} {card.model_id}")
