@@ -5,6 +5,10 @@ import numpy.typing as npt
 
 from sonoloop.errors import ScoreError
 
+ECE_BINS = 15
+"""Bins of the expected calibration error, as in Guo et al., "On Calibration of Modern Neural
+Networks", ICML 2017."""
+
 Probabilities = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
@@ -43,7 +47,7 @@ def macro_auc(classes: npt.NDArray[np.int64], probabilities: Probabilities) -> f
 
 
 def expected_calibration_error(
-    positive: npt.NDArray[np.bool_], probability: Probabilities, *, bins: int = 10
+    positive: npt.NDArray[np.bool_], probability: Probabilities, *, bins: int = ECE_BINS
 ) -> float:
     """Mean gap between stated probability and observed frequency over equal-width bins, in [0, 1].
 
@@ -56,6 +60,51 @@ def expected_calibration_error(
         if inside.any():
             gap += abs(positive[inside].mean() - probability[inside].mean()) * inside.mean()
     return float(gap)
+
+
+def choose_operating_point(
+    truth: npt.NDArray[np.bool_], malignant: Probabilities, *, min_sensitivity: float = 0.95
+) -> float:
+    """The highest threshold that still finds ``min_sensitivity`` of the malignant cases, in [0, 1].
+
+    A case is called malignant at and above the threshold. Let k be the smallest number of
+    malignant cases that reaches the sensitivity: the k-th largest score of a malignant case is the
+    least score that must be called, and every case that ties with it is called too. The threshold
+    lies midway between it and the next lower score of any case (0 when there is none): it calls
+    the same cases, and does not hang on the last digit of one of them.
+
+    Choose it on validation cases: on the cases a figure is measured on it would flatter.
+
+    Args:
+        truth: (N,) whether the case is malignant.
+        malignant: (N,) probability of malignancy, in [0, 1].
+        min_sensitivity: Share of the malignant cases that must be called, in (0, 1].
+
+    Raises:
+        ScoreError: If no case is malignant, the arrays differ in length, a score is no
+            probability, or ``min_sensitivity`` is out of range.
+
+    Example:
+        >>> truth = np.array([False, True, False, True])
+        >>> choose_operating_point(truth, np.array([0.1, 0.4, 0.5, 0.9]), min_sensitivity=0.5)
+        0.7
+    """
+    scores = np.asarray(malignant, dtype=np.float64)
+    positives = np.sort(scores[truth])[::-1] if truth.shape == scores.shape else scores[:0]
+    if not positives.size:
+        raise ScoreError(
+            f"no operating point from {int(truth.sum())} malignant of {truth.size} cases with "
+            f"{scores.size} scores (it needs a malignant case and one score a case)"
+        )
+    if not (np.isfinite(scores).all() and scores.min() >= 0 and scores.max() <= 1):
+        raise ScoreError("scores are no probabilities in [0, 1] (logits? apply softmax first)")
+    if not 0 < min_sensitivity <= 1:
+        raise ScoreError(f"min_sensitivity must be in (0, 1], got {min_sensitivity}")
+    needed = int(np.ceil(min_sensitivity * positives.size - 1e-9))  # 0.07 * 100 is above 7
+    least = positives[needed - 1]
+    below = scores[scores < least]
+    midway = (least + (below.max() if below.size else 0.0)) / 2
+    return float(midway if not below.size or midway > below.max() else least)
 
 
 def fit_temperature(logits: Probabilities, classes: npt.NDArray[np.int64]) -> float:
