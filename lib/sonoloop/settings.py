@@ -118,6 +118,11 @@ class TrainingSettings(_Parsed):
         warm_start: Begin from the serving (or given) model instead of from random weights.
         initial_weights: ``imagenet`` fills the encoder with weights this machine has; a warm start
             needs none.
+        task: Of a classifier: all three pathologies, or benign against malignant alone.
+        crop: What a classifier sees: the lesion with its margin, or the whole image.
+        crop_margin: Margin around the lesion, as a share of its longer side.
+        crop_jitter: Every side of a training crop moves at random by up to this share of the
+            lesion's longer side, as the crop around a predicted outline does; 0 is off.
         augment: Random flips, affine maps, gamma, noise and blur.
         seed: Of weights, shuffling and augmentation.
         device: Where the training runs.
@@ -137,6 +142,10 @@ class TrainingSettings(_Parsed):
     ema_decay: float = 0.995
     warm_start: bool = True
     initial_weights: Literal["random", "imagenet"] = "random"
+    task: Literal["pathology", "benign-malignant"] = "pathology"
+    crop: Literal["lesion", "whole"] = "lesion"
+    crop_margin: float = 0.25
+    crop_jitter: float = 0.0
     augment: bool = True
     seed: int = 0
     device: Device = "auto"
@@ -158,6 +167,8 @@ class TrainingSettings(_Parsed):
                 _range("early_stop_patience", self.early_stop_patience, 1, 10_000),
                 _range("validation_fraction", self.validation_fraction, 0.02, 0.5),
                 _range("ema_decay", self.ema_decay, 0.01, 0.99999),
+                _range("crop_margin", self.crop_margin, 0, 2),
+                _range("crop_jitter", self.crop_jitter, 0, 0.5),
                 _range("seed", self.seed, 0, 2**31 - 1),
                 _range("threads", self.threads, 0, 1024),
                 _device(self.device),

@@ -34,12 +34,14 @@ def _attention_unet(
 
 
 def _timm(name: str) -> Callable[..., torch.nn.Module]:
-    def build(*, dropout: float = 0.2, drop_path: float = 0.0) -> torch.nn.Module:
+    def build(
+        *, dropout: float = 0.2, drop_path: float = 0.0, classes: int = len(PATHOLOGIES)
+    ) -> torch.nn.Module:
         return timm.create_model(
             name,
             pretrained=False,
             in_chans=1,
-            num_classes=len(PATHOLOGIES),
+            num_classes=classes,
             drop_rate=dropout,
             drop_path_rate=drop_path,
         )

@@ -26,6 +26,7 @@ class ModelCard:
         classes: Meaning of the outputs, in order.
         crop_margin: Margin the classifier was trained with, as a share of the lesion's longer
             side; None for segmenters.
+        crop: What a classifier looks at: each lesion with its margin, or the whole image always.
         temperature: Logits are divided by it before sigmoid or softmax (Guo et al., "On
             Calibration of Modern Neural Networks", ICML 2017).
         preprocessing: Steps every image goes through before the network, in order; the same in
@@ -48,6 +49,7 @@ class ModelCard:
     input_size_px: int = 256
     classes: tuple[str, ...] = ()
     crop_margin: float | None = None
+    crop: Literal["lesion", "whole"] = "lesion"
     temperature: float = 1.0
     preprocessing: tuple[str, ...] = ()
     operating_point: float | None = None
