@@ -102,15 +102,18 @@ class DualStagePipeline:
 
         Args:
             pixels: (H, W) uint8.
-            tight: Boxes without margin; the margin the classifier was trained with is added.
+            tight: Boxes without margin; the margin the classifier was trained with is added. A
+                classifier of whole images says the same of every lesion.
         """
         card = self._classifier.card
         shape = (pixels.shape[0], pixels.shape[1])
         margin = self.settings.crop_margin if card.crop_margin is None else card.crop_margin
         boxes = [lesion_crop_box(box, margin=margin, within=shape) for box in tight]
-        boxes = boxes or [Box(0, 0, *shape)]
+        repeats = 1
+        if card.crop == "whole" or not boxes:
+            boxes, repeats = [Box(0, 0, *shape)], max(1, len(tight))
         crops = [letterbox(crop_box(pixels, box), card.input_size_px)[0] for box in boxes]
-        return self._classifier(np.stack(crops)[:, None])
+        return np.repeat(self._classifier(np.stack(crops)[:, None]), repeats, axis=0)
 
 
 def _union(masks: Sequence[Mask], shape: tuple[int, ...]) -> Mask:
