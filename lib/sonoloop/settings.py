@@ -124,6 +124,7 @@ class TrainingSettings(_Parsed):
         crop_jitter: Every side of a training crop moves at random by up to this share of the
             lesion's longer side, as the crop around a predicted outline does; 0 is off.
         augment: Random flips, affine maps, gamma, noise and blur.
+        augment_strength: How far these go, as a multiple of what is usual.
         seed: Of weights, shuffling and augmentation.
         device: Where the training runs.
         threads: CPU threads; 0 leaves the choice to the machine.
@@ -147,6 +148,7 @@ class TrainingSettings(_Parsed):
     crop_margin: float = 0.25
     crop_jitter: float = 0.0
     augment: bool = True
+    augment_strength: float = 1.0
     seed: int = 0
     device: Device = "auto"
     threads: int = 0
@@ -166,6 +168,7 @@ class TrainingSettings(_Parsed):
                 _range("weight_decay", self.weight_decay, 0, 1),
                 _range("early_stop_patience", self.early_stop_patience, 1, 10_000),
                 _range("validation_fraction", self.validation_fraction, 0.02, 0.5),
+                _range("augment_strength", self.augment_strength, 0.1, 4),
                 _range("ema_decay", self.ema_decay, 0.01, 0.99999),
                 _range("crop_margin", self.crop_margin, 0, 2),
                 _range("crop_jitter", self.crop_jitter, 0, 0.5),

@@ -74,3 +74,21 @@ def test_the_input_is_left_alone(images: Tensor) -> None:
     random_grey(move(images, random_affine(16, AugmentationRanges(), seeded())), STILL, seeded())
 
     torch.testing.assert_close(images, before)
+
+
+class TestAugmentStrength:
+    def test_doubles_angles_and_squares_factors(self) -> None:
+        usual = AugmentationRanges()
+
+        twice = usual.times(2.0)
+
+        assert twice.rotation_deg == 2 * usual.rotation_deg
+        assert twice.scale == pytest.approx(usual.scale**2)
+        assert twice.gamma == pytest.approx(usual.gamma**2)
+
+    def test_leaves_the_usual_ranges_at_one(self) -> None:
+        assert AugmentationRanges().times(1.0) == AugmentationRanges()
+
+    def test_never_takes_a_share_beyond_one(self) -> None:
+        assert AugmentationRanges().times(4.0).blur_probability <= 1.0
+        assert AugmentationRanges().times(4.0).contrast < 1.0

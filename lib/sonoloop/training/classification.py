@@ -123,7 +123,8 @@ class _Batches:
         generator = torch.Generator().manual_seed(seed)
         rng = np.random.default_rng(seed)
         count, size = len(self._examples.crops), self._settings.batch_size
-        ranges = AugmentationRanges(rotation_deg=20.0, scale=1.3, shift=0.1)
+        usual = AugmentationRanges(rotation_deg=20.0, scale=1.3, shift=0.1)
+        ranges = usual.times(self._settings.augment_strength)
         for _ in range(max(1, count // size)):
             chosen = rng.choice(count, size=size, p=self._chance)
             crops = torch.from_numpy(self._examples.crops[chosen])[:, None].float() / 255

@@ -118,9 +118,10 @@ class _Batches:
             images = torch.from_numpy(self._examples.images[chosen])[:, None].float() / 255
             masks = torch.from_numpy(self._examples.masks[chosen])[:, None].float()
             if self._settings.augment:
-                theta = random_affine(len(chosen), AugmentationRanges(), generator)
+                ranges = AugmentationRanges().times(self._settings.augment_strength)
+                theta = random_affine(len(chosen), ranges, generator)
                 images, masks = move(images, theta), move_mask(masks, theta)
-                images = random_grey(images, AugmentationRanges(), generator)
+                images = random_grey(images, ranges, generator)
             yield images, masks
 
 

@@ -7,6 +7,7 @@ flip: shadow and enhancement lie below a lesion, and upside down they would mean
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -34,6 +35,18 @@ class AugmentationRanges:
     contrast: float = 0.2
     noise: float = 0.08
     blur_probability: float = 0.2
+
+    def times(self, strength: float) -> Self:
+        """The same ranges, ``strength`` times as wide; factors such as a zoom to that power."""
+        return type(self)(
+            rotation_deg=self.rotation_deg * strength,
+            scale=self.scale**strength,
+            shift=self.shift * strength,
+            gamma=self.gamma**strength,
+            contrast=min(0.9, self.contrast * strength),
+            noise=self.noise * strength,
+            blur_probability=min(1.0, self.blur_probability * strength),
+        )
 
 
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
