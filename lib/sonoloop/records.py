@@ -49,6 +49,10 @@ class Findings:
         models: Model id per task.
         seconds: Wall time of the pipeline.
         flags: What a reader should know of the image, such as ``burned_in_annotation``.
+        uncertainty: How doubtful the mask is, in [0, 1]: an estimate of 1 - Dice; None when the
+            pipeline does not tell.
+        pathology_uncertainty: How undecided the image-level probabilities are, in [0, 1]: their
+            entropy as a share of the largest possible one; None when the pipeline does not tell.
     """
 
     mask: Mask
@@ -60,6 +64,8 @@ class Findings:
     models: dict[ModelTask, str]
     seconds: float
     flags: tuple[str, ...] = ()
+    uncertainty: float | None = None
+    pathology_uncertainty: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

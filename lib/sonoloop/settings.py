@@ -3,10 +3,10 @@
 import dataclasses
 import difflib
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -14,6 +14,9 @@ from sonoloop.errors import ConfigError
 
 Device = str
 """``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``."""
+
+PREPROCESSING_STEPS: Final = ("strip_border", "despeckle", "equalise")
+"""What may be done to an image before a network sees it; see ``transforms.preprocess``."""
 
 
 class _Parsed:
@@ -35,7 +38,7 @@ class _Parsed:
                 problems.append(f"unknown setting {name!r}{hint}")
                 continue
             try:
-                values[name] = TypeAdapter(kinds[name]).validate_python(value)
+                values[name] = TypeAdapter(kinds[name]).validate_python(_parts(value, kinds[name]))
             except ValidationError as error:
                 rule = error.errors()[0]["msg"].lower()
                 problems.append(f"{name}: {rule}, got {value!r}")
@@ -48,6 +51,13 @@ class _Parsed:
         return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
 
 
+def _parts(value: object, kind: object) -> object:
+    """Text of a setting that holds several words, such as ``a,b``, as its words."""
+    if isinstance(value, str) and typing.get_origin(kind) is tuple:
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
 def _raise_if_any(problems: list[str | None]) -> None:
     told = [problem for problem in problems if problem]
     if told:
@@ -56,6 +66,21 @@ def _raise_if_any(problems: list[str | None]) -> None:
 
 def _range(name: str, value: float, low: float, high: float) -> str | None:
     return None if low <= value <= high else f"{name} must be in [{low}, {high}], got {value}"
+
+
+def unknown_steps(steps: Iterable[str]) -> list[str]:
+    """A sentence for each step of a preprocessing that there is not."""
+    problems = []
+    for step in steps:
+        if step not in PREPROCESSING_STEPS:
+            close = difflib.get_close_matches(step, PREPROCESSING_STEPS, n=1)
+            hint = (
+                f"did you mean {close[0]!r}?"
+                if close
+                else f"one of {', '.join(PREPROCESSING_STEPS)}"
+            )
+            problems.append(f"unknown preprocessing step {step!r}; {hint}")
+    return problems
 
 
 def _device(value: str) -> str | None:
@@ -73,6 +98,9 @@ class PipelineSettings(_Parsed):
         mask_threshold: Lesion probability at and above which a pixel is lesion, in (0, 1).
         min_component_fraction: Components smaller than this share of the image are dropped; the
             smallest lesion in BUS-BRA folds 1-3 covers 0.6 % of its image.
+        min_relative_component: Components smaller than this share of the largest are dropped.
+        normal_veto: Marks whose crop the classifier calls normal with at least this probability
+            are dropped; 1 is off.
         max_lesions: Only so many components are kept, the largest first.
         crop_margin: Margin around a lesion before classification, as a share of its longer side.
         test_time_flips: Average the segmenter over the image and its left-right mirror.
@@ -82,6 +110,8 @@ class PipelineSettings(_Parsed):
 
     mask_threshold: float = 0.5
     min_component_fraction: float = 0.001
+    min_relative_component: float = 0.0
+    normal_veto: float = 1.0
     max_lesions: int = 8
     crop_margin: float = 0.25
     test_time_flips: bool = False
@@ -93,6 +123,8 @@ class PipelineSettings(_Parsed):
             [
                 _range("mask_threshold", self.mask_threshold, 0.01, 0.99),
                 _range("min_component_fraction", self.min_component_fraction, 0, 0.5),
+                _range("min_relative_component", self.min_relative_component, 0, 1),
+                _range("normal_veto", self.normal_veto, 0, 1),
                 _range("max_lesions", self.max_lesions, 1, 100),
                 _range("crop_margin", self.crop_margin, 0, 2),
                 _range("threads", self.threads, 0, 1024),
@@ -123,6 +155,8 @@ class TrainingSettings(_Parsed):
         crop_margin: Margin around the lesion, as a share of its longer side.
         crop_jitter: Every side of a training crop moves at random by up to this share of the
             lesion's longer side, as the crop around a predicted outline does; 0 is off.
+        preprocessing: Steps every image goes through before the network, in order, such as
+            ``strip_border,equalise``; saved with the model, which asks for them ever after.
         augment: Random flips, affine maps, gamma, noise and blur.
         augment_strength: How far these go, as a multiple of what is usual.
         seed: Of weights, shuffling and augmentation.
@@ -147,6 +181,7 @@ class TrainingSettings(_Parsed):
     crop: Literal["lesion", "whole"] = "lesion"
     crop_margin: float = 0.25
     crop_jitter: float = 0.0
+    preprocessing: tuple[str, ...] = ()
     augment: bool = True
     augment_strength: float = 1.0
     seed: int = 0
@@ -172,6 +207,7 @@ class TrainingSettings(_Parsed):
                 _range("ema_decay", self.ema_decay, 0.01, 0.99999),
                 _range("crop_margin", self.crop_margin, 0, 2),
                 _range("crop_jitter", self.crop_jitter, 0, 0.5),
+                *unknown_steps(self.preprocessing),
                 _range("seed", self.seed, 0, 2**31 - 1),
                 _range("threads", self.threads, 0, 1024),
                 _device(self.device),
