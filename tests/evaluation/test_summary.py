@@ -11,7 +11,7 @@ from sonoloop.evaluation.ranking import auc, expected_calibration_error, fit_tem
 from sonoloop.evaluation.summary import summarise
 from sonoloop.geometry import Mask
 from sonoloop.labels import Pathology
-from sonoloop.records import LabelledImage
+from sonoloop.records import Findings, LabelledImage
 
 
 def case(
@@ -34,13 +34,18 @@ def case(
         Pathology.BENIGN: 1 - malignant,
         Pathology.NORMAL: 0.0,
     }
-    return evaluate_case(
-        item,
-        truth,
-        pred=empty if pred is None else pred,
+    mask = empty if pred is None else pred
+    findings = Findings(
+        mask=mask,
+        probability_map=mask.astype(np.float32),
+        lesions=(),
         probabilities=probabilities,
+        pathology=max(probabilities, key=lambda p: probabilities[p]),
+        spacing_mm=None,
+        models={},
         seconds=0.1,
     )
+    return evaluate_case(item, truth, findings)
 
 
 def square(top: int, side: int = 4) -> Mask:

@@ -4,10 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sonoloop.errors import ScoreError
-
-ECE_BINS = 15
-"""Bins of the expected calibration error, as in Guo et al., "On Calibration of Modern Neural
-Networks", ICML 2017."""
+from sonoloop.evaluation.weighted import ECE_BINS, calibration_error
 
 Probabilities = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
@@ -53,13 +50,8 @@ def expected_calibration_error(
 
     Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015.
     """
-    index = np.minimum((probability * bins).astype(int), bins - 1)
-    gap = 0.0
-    for b in range(bins):
-        inside = index == b
-        if inside.any():
-            gap += abs(positive[inside].mean() - probability[inside].mean()) * inside.mean()
-    return float(gap)
+    everyone = np.ones((1, positive.size))
+    return float(calibration_error(positive, probability, bins=bins)(everyone)[0])
 
 
 def choose_operating_point(
