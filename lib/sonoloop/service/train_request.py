@@ -39,6 +39,9 @@ SET_ASIDE: Final = frozenset(
 )
 """Keys of MONAI Label that say nothing here; the device is the server's choice, not a client's."""
 
+LISTS: Final = frozenset({"preprocessing"})
+"""Settings that are lists themselves; a list elsewhere is a choice, as Slicer keeps them."""
+
 CHOSEN_BY_THE_SERVER: Final = frozenset({"threads"})
 
 
@@ -56,7 +59,7 @@ def training_settings(params: Mapping[str, Any]) -> TrainingSettings:
     if refused:
         raise ConfigError([f"{name!r} is chosen by the server" for name in refused])
     conf = {
-        TRANSLATED.get(name, name): _first_choice(value)
+        TRANSLATED.get(name, name): value if name in LISTS else _first_choice(value)
         for name, value in params.items()
         if name not in SET_ASIDE
     }
@@ -66,7 +69,7 @@ def training_settings(params: Mapping[str, Any]) -> TrainingSettings:
 
 
 def _first_choice(value: Any) -> Any:
-    """The value itself; of a list, as Slicer keeps choices, the first."""
+    """The value itself; of a list the first."""
     return value[0] if isinstance(value, list) and value else value
 
 
