@@ -1,8 +1,8 @@
 """Malignant against the rest: figures by image and by patient, beside the readers' BI-RADS."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from sonoloop.errors import ScoreError
 from sonoloop.evaluation import weighted
 from sonoloop.evaluation.birads import SUSPICIOUS, suspicion
-from sonoloop.evaluation.bootstrap import RESAMPLES, Bootstrap
+from sonoloop.evaluation.bootstrap import RESAMPLES, Bootstrap, Figure
 from sonoloop.evaluation.cases import Case
 from sonoloop.evaluation.weighted import Flags, Statistic, Values
 from sonoloop.labels import Pathology
@@ -20,7 +20,7 @@ OPERATING_POINT = 0.5
 card and no option says otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Scored:
     """Truth and scores of images, or of patients.
 
@@ -86,6 +86,25 @@ def by_patient(images: Scored) -> Scored:
     )
 
 
+def unscaled(cases: Sequence[Case], temperature: float) -> list[Case]:
+    """The cases with the probabilities as they were before temperature scaling.
+
+    Softmax of logits divided by T is undone by raising to the power T and normalising. Exact where
+    the probabilities are one softmax; an approximation where several were averaged.
+
+    Args:
+        cases: Evaluated images.
+        temperature: Logits were divided by it.
+    """
+    scaled = np.array([(c.normal, c.benign, c.malignant) for c in cases]).reshape(-1, 3)
+    powers = scaled**temperature
+    before = powers / powers.sum(axis=1, keepdims=True)
+    return [
+        dataclasses.replace(case, normal=float(n), benign=float(b), malignant=float(m))
+        for case, (n, b, m) in zip(cases, before, strict=True)
+    ]
+
+
 def assessed(cases: Sequence[Case]) -> list[Case]:
     """Cases with a pathology and a BI-RADS category that is a reading of the image."""
     return [c for c in cases if c.pathology is not None and suspicion(c.birads) is not None]
@@ -120,6 +139,15 @@ def classification_figures(
         "brier": draw.figure(weighted.mean((score - truth) ** 2)),
         "ece": draw.figure(weighted.calibration_error(truth, score)),
     }
+
+
+def calibration_figure(
+    cases: Sequence[Case], *, seed: int = 0, resamples: int = RESAMPLES
+) -> Figure:
+    """The expected calibration error of the images of known pathology."""
+    images = by_image(cases)
+    draw = Bootstrap(images.patients, seed=seed, resamples=resamples)
+    return draw.figure(weighted.calibration_error(images.truth, images.model))
 
 
 def _at_point(truth: Flags, called: Flags) -> dict[str, Statistic]:
@@ -164,7 +192,7 @@ def reader_figures(
 
 
 def _beside(
-    unit: Scored, threshold: float, figure: Callable[[Statistic], dict[str, Any]]
+    unit: Scored, threshold: float, figure: Callable[[Statistic], Figure]
 ) -> dict[str, Any]:
     model = {
         "auc": weighted.auc(unit.truth, unit.model),

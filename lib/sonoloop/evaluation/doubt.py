@@ -8,6 +8,7 @@ import numpy as np
 from sonoloop.evaluation import weighted
 from sonoloop.evaluation.bootstrap import RESAMPLES, Bootstrap
 from sonoloop.evaluation.cases import Case
+from sonoloop.evaluation.weighted import Flags
 from sonoloop.labels import Pathology
 
 BAD_DICE = 0.7
@@ -20,6 +21,17 @@ COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 def doubted_masks(cases: Sequence[Case]) -> list[Case]:
     """Images with a true lesion for which the pipeline told its doubt in the mask."""
     return [case for case in cases if case.dice is not None and case.uncertainty is not None]
+
+
+def doubted_calls(cases: Sequence[Case]) -> list[Case]:
+    """Images of known pathology for which the pipeline told its doubt in the class."""
+    return [c for c in cases if c.pathology is not None and c.pathology_uncertainty is not None]
+
+
+def wrongly_called(cases: Sequence[Case], threshold: float) -> Flags:
+    """(N,) whether an image is called malignant and is not, or the reverse."""
+    wrong = [(c.malignant >= threshold) != (c.pathology is Pathology.MALIGNANT) for c in cases]
+    return np.array(wrong, dtype=bool)
 
 
 def doubt_figures(
@@ -38,18 +50,14 @@ def doubt_figures(
         "this image is called wrongly", with counts, and ``risk_coverage``: for each share kept the
         mean Dice of the least doubtful masks.
     """
-    masks = doubted_masks(cases)
-    calls = [c for c in cases if c.pathology is not None and c.pathology_uncertainty is not None]
+    masks, calls = doubted_masks(cases), doubted_calls(cases)
     draw_masks, draw_calls = (
         Bootstrap([case.patient for case in chosen], seed=seed, resamples=resamples)
         for chosen in (masks, calls)
     )
     agreement = np.array([case.dice for case in masks], dtype=np.float64)
     doubt = np.array([case.uncertainty for case in masks], dtype=np.float64)
-    wrong = np.array(
-        [(c.malignant >= threshold) != (c.pathology is Pathology.MALIGNANT) for c in calls],
-        dtype=bool,
-    )
+    wrong = wrongly_called(calls, threshold)
     unsure = np.array([case.pathology_uncertainty for case in calls], dtype=np.float64)
     return {
         "segmentation_auroc": draw_masks.figure(weighted.auc(agreement < BAD_DICE, doubt)),

@@ -8,8 +8,10 @@ from sonoloop.evaluation.bootstrap import RESAMPLES, Bootstrap, Figure
 from sonoloop.evaluation.cases import Case
 from sonoloop.evaluation.diagnosis import (
     OPERATING_POINT,
+    calibration_figure,
     classification_figures,
     reader_figures,
+    unscaled,
 )
 from sonoloop.evaluation.doubt import doubt_figures
 from sonoloop.evaluation.weighted import Statistic
@@ -53,6 +55,7 @@ def summarise(
     cases: Sequence[Case],
     *,
     threshold: float = OPERATING_POINT,
+    temperature: float = 1.0,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
@@ -65,6 +68,7 @@ def summarise(
     Args:
         cases: Every evaluated image.
         threshold: Probability of malignancy at and above which an image is called malignant.
+        temperature: Of the classifier, to tell the calibration error before scaling too.
         seed: Of the bootstrap.
         resamples: Of the bootstrap.
     """
@@ -80,6 +84,7 @@ def summarise(
         "classification": {
             "operating_point": threshold,
             **classification_figures(used, threshold=threshold, **draws),
+            "ece_before_scaling": calibration_figure(unscaled(used, temperature), **draws),
         },
         "birads": reader_figures(used, threshold=threshold, **draws),
         "uncertainty": doubt_figures(used, threshold=threshold, **draws),

@@ -1,0 +1,1 @@
+"""Pictures of a report; matplotlib without its global state, so any thread may draw."""
