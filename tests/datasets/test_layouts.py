@@ -188,6 +188,21 @@ class TestFolder:
         assert [image.image_path.name for image in reading.images] == ["x.png", "y_mask.png"]
         assert "manifest.csv" in reasons(reading)["x_mask.png"]
 
+    def test_a_folder_named_after_a_pathology_says_what_its_images_show(self, lay: Lay) -> None:
+        root = lay("benign/benign (1).png", "Malignant/7.jpg", "normal/3.png", "other/1.png")
+
+        reading = read_dataset(root)
+
+        found = {str(image.image_path.parent.name): image for image in reading.images}
+        assert reading.layout == "folder"
+        assert {name: image.pathology for name, image in found.items()} == {
+            "benign": "benign",
+            "Malignant": "malignant",
+            "normal": "normal",
+            "other": None,
+        }
+        assert [name for name, image in found.items() if image.has_mask] == ["normal"]
+
 
 class TestStudies:
     def test_images_are_found_by_path_or_by_uid(self, lay: Lay) -> None:
@@ -228,7 +243,7 @@ class TestStudies:
     ("names", "layout"),
     [
         (("Images/bus_1-l.png", "bus_data.csv"), "busbra"),
-        (("normal/normal (1).png",), "busi"),
+        (("normal/normal (1).png", "normal/normal (1)_mask.png"), "busi"),
         (("1.dcm", "annotations.csv"), "studies"),
         (("1.png", "manifest.csv"), "manifest"),
         (("1.png",), "folder"),

@@ -8,13 +8,11 @@ import pytest
 import torch
 
 from sonoloop.errors import TrainingError
-from sonoloop.labels import Pathology
 from sonoloop.networks.card import read_card
 from sonoloop.networks.weights import load_model
 from sonoloop.records import LabelledImage
 from sonoloop.settings import TrainingSettings
-from sonoloop.training.classification import train_classification
-from sonoloop.training.examples import classification_examples, segmentation_examples
+from sonoloop.training.examples import segmentation_examples
 from sonoloop.training.progress import Progress
 from sonoloop.training.segmentation import train_segmentation
 from sonoloop.training.start import divide
@@ -45,20 +43,6 @@ def test_a_segmenter_learns_what_a_blob_is(blobs: list[LabelledImage], tmp_path:
     assert card.data["train"]["images"] + card.data["validation"]["images"] == 24
     assert told[-1].epoch == 8
     assert told[-1].best_metric == card.metrics["validation"]["dice"]
-
-
-def test_a_classifier_is_trained_calibrated_and_described(
-    blobs: list[LabelledImage], tmp_path: Path
-) -> None:
-    settings = dataclasses.replace(QUICK, max_epochs=1)
-
-    folder = train_classification(blobs, settings, tmp_path)
-
-    card = read_card(folder)
-    assert card.classes == ("normal", "benign", "malignant")
-    assert 0.2 <= card.temperature <= 10
-    assert card.crop_margin == 0.25
-    assert 0 <= card.metrics["validation"]["macro_auc"] <= 1
 
 
 def test_no_patient_is_on_both_sides(blobs: list[LabelledImage]) -> None:
@@ -177,29 +161,12 @@ def test_one_patient_is_too_few(blobs: list[LabelledImage], tmp_path: Path) -> N
         train_segmentation(blobs[:2], QUICK, tmp_path)
 
 
-def test_one_pathology_is_too_few(blobs: list[LabelledImage]) -> None:
-    benign = [item for item in blobs if item.pathology is Pathology.BENIGN]
-
-    with pytest.raises(TrainingError, match="at least 2 pathologies to train on, got benign"):
-        classification_examples(benign, 64, margin=0.25, seed=0)
-
-
-def test_images_without_outline_or_pathology_are_left_out(blobs: list[LabelledImage]) -> None:
+def test_images_without_outline_are_left_out(blobs: list[LabelledImage]) -> None:
     bare = [dataclasses.replace(item, has_mask=False, mask_paths=()) for item in blobs[:6]]
-    nameless = [dataclasses.replace(item, pathology=None) for item in blobs[6:12]]
 
     examples = segmentation_examples([*bare, *blobs[12:]], 64)
-    crops = classification_examples([*nameless, *blobs[12:]], 64, margin=0.25, seed=0)
 
     assert set(examples.image_ids) == {str(i) for i in range(12, 24)}
-    assert set(crops.image_ids) == {str(i) for i in range(12, 24)}
-
-
-def test_a_normal_image_gives_whole_and_random_crops(blobs: list[LabelledImage]) -> None:
-    crops = classification_examples(blobs, 64, margin=0.25, seed=0)
-
-    counts = np.bincount(crops.classes)
-    assert counts.tolist() == [8 * 4, 8, 8]
 
 
 def test_an_unreadable_image_is_left_out_and_logged(

@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
 from sonoloop.cli.console import err, errors_told, out, progress_bar
 from sonoloop.datasets.select import select
 from sonoloop.errors import ConfigError
+from sonoloop.networks.card import read_card
 from sonoloop.records import LabelledImage, ModelTask
 from sonoloop.settings import TrainingSettings
 
@@ -34,12 +35,18 @@ Set = Annotated[
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training images, at most.")]
 Size = Annotated[int | None, typer.Option(help="Side of the network's input in pixels.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<n>.")]
+Architecture = Annotated[str, typer.Option(help="Name of a network; empty for the default.")]
+Task = Literal["pathology", "benign-malignant"]
+Crop = Literal["lesion", "whole"]
 
 
-def settings_from(
-    task: ModelTask, pairs: list[str] | None, *, epochs: int | None, size: int | None, device: str
-) -> TrainingSettings:
+def settings_from(task: ModelTask, pairs: list[str] | None, **options: object) -> TrainingSettings:
     """Training settings of a command line.
+
+    Args:
+        task: Whose defaults apply.
+        pairs: ``name=value`` each; they overrule the options.
+        options: Settings by name; None keeps the default.
 
     Raises:
         ConfigError: If a pair is malformed, or a setting unknown or out of range.
@@ -47,12 +54,9 @@ def settings_from(
     malformed = [pair for pair in pairs or [] if "=" not in pair]
     if malformed:
         raise ConfigError([f"--set takes name=value, got {pair!r}" for pair in malformed])
-    conf: dict[str, object] = dict(DEFAULTS[task])
-    conf |= {"device": device}
-    conf |= {} if epochs is None else {"max_epochs": epochs}
-    conf |= {} if size is None else {"input_size_px": size}
-    conf |= dict(pair.split("=", 1) for pair in pairs or [])
-    return TrainingSettings.from_conf(conf)
+    given = {name: value for name, value in options.items() if value is not None}
+    named = dict(pair.split("=", 1) for pair in pairs or [])
+    return TrainingSettings.from_conf({**DEFAULTS[task], **given, **named})
 
 
 DEFAULTS: dict[ModelTask, dict[str, object]] = {
@@ -112,7 +116,29 @@ def _train(
             )
 
         directory = train(items, settings, run_dir, initial=initial, report=report)
+    if task == "classification":
+        _tell_validation(read_card(directory).metrics["validation"])
     out.print(f"model folder: {directory}", highlight=False, soft_wrap=True)
+
+
+def _tell_validation(figures: dict[str, Any]) -> None:
+    out.print(f"validation AUC {figures['auc']:.3f}", highlight=False)
+    for name in ("at_half", "at_operating_point"):
+        if name in figures:
+            out.print(verdict_line(figures[name]), highlight=False, soft_wrap=True)
+
+
+def verdict_line(figures: dict[str, float]) -> str:
+    """Accuracy, sensitivity and specificity with their counts, as a sentence."""
+    malignant, others = int(figures["malignant"]), int(figures["others"])
+    right_malignant, right_others = int(figures["right_malignant"]), int(figures["right_others"])
+    right = right_malignant + right_others
+    parts = [f"accuracy {figures['accuracy']:.3f} ({right}/{malignant + others})"]
+    if malignant:
+        parts.append(f"sensitivity {figures['sensitivity']:.3f} ({right_malignant}/{malignant})")
+    if others:
+        parts.append(f"specificity {figures['specificity']:.3f} ({right_others}/{others})")
+    return f"validation at malignancy >= {figures['threshold']:.3f}: {', '.join(parts)}"
 
 
 @app.command()
@@ -123,15 +149,23 @@ def segmentation(
     start: Start = None,
     epochs: Epochs = None,
     size: Size = None,
+    architecture: Architecture = "",
     device: Device = "auto",
     pairs: Set = None,
 ) -> None:
-    """Train the lesion segmenter (attention U-Net).
+    """Train the lesion segmenter.
 
     Example: sonoloop train segmentation --data BUSBRA --split 1,2,3 --epochs 30 --out runs/seg
     """
     with errors_told():
-        settings = settings_from("segmentation", pairs, epochs=epochs, size=size, device=device)
+        settings = settings_from(
+            "segmentation",
+            pairs,
+            max_epochs=epochs,
+            input_size_px=size,
+            architecture=architecture,
+            device=device,
+        )
         items = gather(data, split)
         from sonoloop.training.segmentation import train_segmentation
 
@@ -149,16 +183,37 @@ def classification(
     start: Start = None,
     epochs: Epochs = None,
     size: Size = None,
+    task: Annotated[Task, typer.Option(help="Which pathologies are told apart.")] = "pathology",
+    crop: Annotated[Crop, typer.Option(help="The lesion with its margin, or all.")] = "lesion",
+    architecture: Architecture = "",
     device: Device = "auto",
     pairs: Set = None,
 ) -> None:
-    """Train the pathology classifier (EfficientNet-B0) on lesion crops.
+    """Train the pathology classifier on lesion crops, or on whole images.
 
-    Example: sonoloop train classification --data BUSBRA@1,2,3 --data BUSI@1,2,3,4 --out runs/cls
+    Images need a pathology: from a data set's tables, a manifest, or the folder they lie in
+    (benign/, malignant/, normal/). Prints accuracy, sensitivity and specificity on validation.
+
+    Examples: sonoloop train classification --data BUSBRA@1,2,3 --data BUSI@1,2,3,4 --out runs/cls
+
+    sonoloop train classification --data PICTURES --task benign-malignant --crop whole
     """
     with errors_told():
-        settings = settings_from("classification", pairs, epochs=epochs, size=size, device=device)
+        settings = settings_from(
+            "classification",
+            pairs,
+            max_epochs=epochs,
+            input_size_px=size,
+            task=task,
+            crop=crop,
+            architecture=architecture,
+            device=device,
+        )
         items = gather(data, split)
+        from sonoloop.training.examples import for_classifier
+
+        for reason, count in for_classifier(items, settings)[1].items():
+            err.print(f"{count} images left out: {reason}", highlight=False, soft_wrap=True)
         from sonoloop.training.classification import train_classification
 
         _log_quietly()

@@ -23,8 +23,8 @@ _FILE = re.compile(r"(?P<image>[a-z]+ \((?P<number>\d+)\))(?P<mask>_mask(?:_\d+)
 
 
 def is_busi(root: Path) -> bool:
-    """Whether ``root`` looks like BUSI."""
-    return any(next((root / name).glob(f"{name} (*).png"), None) for name in PATHOLOGIES)
+    """Whether ``root`` looks like BUSI: its file names, and at least one mask."""
+    return any(next((root / name).glob(f"{name} (*)_mask*.png"), None) for name in PATHOLOGIES)
 
 
 def read_busi(root: Path) -> DatasetReading:

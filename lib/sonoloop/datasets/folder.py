@@ -1,4 +1,8 @@
-"""A folder of images of which nothing is known, or which a ``manifest.csv`` describes."""
+"""A folder of images, or which a ``manifest.csv`` describes.
+
+Without a manifest nothing is known of an image but its pathology, where the folder it lies in is
+named after one (``benign/``, ``malignant/``, ``normal/``).
+"""
 
 import re
 from pathlib import Path
@@ -6,13 +10,15 @@ from pathlib import Path
 from sonoloop.datasets.manifest import is_manifest, read_manifest
 from sonoloop.datasets.names import safe_id, slug
 from sonoloop.datasets.reading import IMAGE_SUFFIXES, DatasetReading, Skipped
+from sonoloop.labels import Pathology
 from sonoloop.records import LabelledImage
 
+_FOLDERS = {pathology.value: pathology for pathology in Pathology}
 _MASK_STEM = re.compile(r"(?P<image>.+?)_mask(?:_\d+)?")
 
 
 def read_folder(root: Path) -> DatasetReading:
-    """Images of a folder and its sub-folders, by path; unlabelled unless a manifest says more.
+    """Images of a folder and its sub-folders, by path.
 
     Files named like the mask of another one (``x_mask.png`` beside ``x.png``) are no images; they
     are told as skipped, because only a manifest says that they are masks.
@@ -33,7 +39,15 @@ def read_folder(root: Path) -> DatasetReading:
             reason = "looks like the mask of another file (name it in a manifest.csv)"
             skipped.append(Skipped(relative, reason))
         else:
-            images.append(LabelledImage(image_id=safe_id(relative), image_path=path))
+            pathology = _FOLDERS.get(path.parent.name.lower()) if path.parent != root else None
+            images.append(
+                LabelledImage(
+                    image_id=safe_id(relative),
+                    image_path=path,
+                    pathology=pathology,
+                    has_mask=pathology is Pathology.NORMAL,
+                )
+            )
     return DatasetReading(
         name=slug(root.resolve().name),
         layout="folder",

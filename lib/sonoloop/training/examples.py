@@ -1,6 +1,7 @@
 """What a training keeps in memory: letterboxed pictures, masks and lesion crops as uint8."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from sonoloop.geometry import Box, Mask, bounding_box
 from sonoloop.imaging.labelled import read_labelled
 from sonoloop.labels import PATHOLOGIES, Pathology
 from sonoloop.records import LabelledImage
+from sonoloop.settings import TrainingSettings
+from sonoloop.training.jitter import Surroundings, stack, with_surroundings
 from sonoloop.transforms.crop import crop_box, lesion_crop_box
 from sonoloop.transforms.letterbox import letterbox_mask, letterbox_pixels
 
@@ -24,6 +27,12 @@ Example = TypeVar("Example")
 
 NORMAL_CROPS = 3
 """Random crops taken of every normal image, besides the whole image."""
+
+TASK_CLASSES: dict[str, tuple[Pathology, ...]] = {
+    "pathology": PATHOLOGIES,
+    "benign-malignant": (Pathology.BENIGN, Pathology.MALIGNANT),
+}
+"""What a classifier of each task tells apart, in the order of its outputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +46,49 @@ class SegmentationExamples:
 
 @dataclass(frozen=True, slots=True)
 class ClassificationExamples:
-    """Lesion crops, (N, S, S) uint8, and the index of their pathology, (N,) int64."""
+    """Lesion crops, (N, S, S) uint8, and the index of their pathology, (N,) int64.
+
+    ``surroundings`` holds N crops with what lies around them; None unless crops are jittered.
+    """
 
     crops: Pixels
     classes: npt.NDArray[np.int64]
     image_ids: tuple[str, ...]
+    surroundings: Surroundings | None = None
+
+
+def for_classifier(
+    items: Sequence[LabelledImage], settings: TrainingSettings
+) -> tuple[list[LabelledImage], dict[str, int]]:
+    """Items a classifier can be trained on, and how many are left out for which reason.
+
+    No file is opened.
+
+    Raises:
+        TrainingError: If lesions are to be cropped and no image has an outline.
+    """
+    names = TASK_CLASSES[settings.task]
+    reasons: Counter[str] = Counter()
+    usable = []
+    for item in items:
+        if item.pathology is None:
+            reasons["without pathology"] += 1
+        elif item.pathology not in names:
+            reasons[f"{item.pathology}, which {settings.task} does not tell apart"] += 1
+        elif settings.crop == "lesion" and not _can_be_cropped(item):
+            reasons["without lesion outline"] += 1
+        else:
+            usable.append(item)
+    if reasons["without lesion outline"] and all(i.pathology is Pathology.NORMAL for i in usable):
+        raise TrainingError(
+            f"none of {reasons['without lesion outline']} benign and malignant images has a lesion "
+            "outline to crop (train on whole images with --crop whole)"
+        )
+    return usable, {reason: count for reason, count in reasons.items() if count}
+
+
+def _can_be_cropped(item: LabelledImage) -> bool:
+    return bool(item.mask_paths) or item.pathology is Pathology.NORMAL
 
 
 def _gather(
@@ -86,59 +133,77 @@ def segmentation_examples(items: Sequence[LabelledImage], size_px: int) -> Segme
 
 def classification_examples(
     items: Sequence[LabelledImage],
-    size_px: int,
+    settings: TrainingSettings,
     *,
-    margin: float,
-    seed: int,
+    classes: Sequence[Pathology] = PATHOLOGIES,
+    jitter: float = 0.0,
     min_pathologies: int = 2,
 ) -> ClassificationExamples:
     """The lesion crop of every item with a pathology; of normal images the whole and random crops.
 
     Args:
-        items: Those without pathology, or malignant or benign without a lesion outline, are left
-            out.
-        size_px: Side of the crops.
-        margin: Margin around the lesion, as a share of its longer side.
-        seed: Of the random crops of normal images.
+        items: Those without pathology, or malignant or benign without a lesion outline where one
+            is needed, are left out.
+        settings: Size, crop, margin and seed.
+        classes: Pathologies that are told apart, in the order of the network's outputs.
+        jitter: Farthest a side of a crop will move; 0 stores no surroundings.
         min_pathologies: How many different ones there must be.
 
     Raises:
         TrainingError: If fewer pathologies are left.
     """
+    size_px = settings.input_size_px
 
-    def make(item: LabelledImage) -> list[tuple[Pixels, int, str]]:
-        if item.pathology is None:
+    def make(item: LabelledImage) -> list[tuple[Pixels, int, str, Surroundings | None]]:
+        if item.pathology not in classes:
             return []
         image, mask = read_labelled(item)
-        boxes = _boxes(item, mask, margin=margin, seed=seed)
-        index = PATHOLOGIES.index(item.pathology)
+        index = classes.index(item.pathology)
         return [
-            (letterbox_pixels(crop_box(image.pixels, box), size_px)[0], index, item.image_id)
-            for box in boxes
+            (
+                letterbox_pixels(crop_box(image.pixels, box), size_px)[0],
+                index,
+                item.image_id,
+                with_surroundings(
+                    image.pixels, box, margin=settings.crop_margin, jitter=jitter, size_px=size_px
+                )
+                if jitter
+                else None,
+            )
+            for box in _boxes(item, mask, settings)
         ]
 
     examples = _gather(items, make)
-    found = {index for _, index, _ in examples}
+    found = {index for _, index, _, _ in examples}
     if len(found) < min_pathologies:
-        names = ", ".join(PATHOLOGIES[index] for index in sorted(found)) or "none"
+        names = ", ".join(classes[index] for index in sorted(found)) or "none"
         raise TrainingError(
             f"a classifier needs images of at least {min_pathologies} pathologies to train on, "
             f"got {names}"
         )
-    crops, classes, ids = zip(*examples, strict=True)
-    return ClassificationExamples(np.stack(crops), np.array(classes, dtype=np.int64), ids)
+    crops, indices, ids, around = zip(*examples, strict=True)
+    kept = [one for one in around if one is not None]
+    return ClassificationExamples(
+        np.stack(crops),
+        np.array(indices, dtype=np.int64),
+        ids,
+        stack(kept) if kept else None,
+    )
 
 
-def _boxes(item: LabelledImage, mask: Mask, *, margin: float, seed: int) -> list[Box]:
+def _boxes(item: LabelledImage, mask: Mask, settings: TrainingSettings) -> list[Box]:
     height, width = mask.shape
+    whole = Box(0, 0, height, width)
+    if settings.crop == "whole":
+        return [whole]
     if item.pathology is Pathology.NORMAL:
-        key = [seed, *item.image_id.encode()]
+        key = [settings.seed, *item.image_id.encode()]
         rng = np.random.default_rng(key)
-        return [Box(0, 0, height, width), *_random_boxes((height, width), rng)]
+        return [whole, *_random_boxes((height, width), rng)]
     tight = bounding_box(mask)
     if tight is None:
         return []
-    return [lesion_crop_box(tight, margin=margin, within=(height, width))]
+    return [lesion_crop_box(tight, margin=settings.crop_margin, within=(height, width))]
 
 
 def _random_boxes(shape: tuple[int, int], rng: np.random.Generator) -> list[Box]:

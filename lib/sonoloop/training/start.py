@@ -11,12 +11,14 @@ import torch
 
 from sonoloop.datasets.splits import families, hold_out
 from sonoloop.errors import TrainingError
+from sonoloop.labels import PATHOLOGIES
 from sonoloop.networks.build import build_network, default_architecture
 from sonoloop.networks.card import ModelCard
 from sonoloop.networks.imagenet import start_from_imagenet
 from sonoloop.networks.weights import load_model
 from sonoloop.records import LabelledImage, ModelTask
 from sonoloop.settings import TrainingSettings
+from sonoloop.training.examples import TASK_CLASSES
 from sonoloop.training.loop import Outcome
 
 
@@ -25,19 +27,21 @@ def starting_network(
 ) -> tuple[torch.nn.Module, str, dict[str, Any], str | None, TrainingSettings]:
     """Network, architecture, options, parent id and settings of a training.
 
-    A warm start takes architecture and input size from the model it starts from.
+    A warm start takes architecture, input size and classes from the model it starts from.
 
     Raises:
-        ConfigError: If the architecture is unknown, or contradicts the model to start from.
-        ModelError: If that model is of another task or cannot be loaded.
+        ConfigError: If the architecture is unknown.
+        ModelError: If the model to start from cannot be loaded.
+        TrainingError: If it is of another task, architecture, or tells other pathologies apart.
     """
     torch.manual_seed(settings.seed)
     if initial is None or not settings.warm_start:
         architecture = settings.architecture or default_architecture(task)
-        network = build_network(task, architecture)
+        options = {} if task == "segmentation" else _class_option(settings)
+        network = build_network(task, architecture, **options)
         if settings.initial_weights == "imagenet":
             start_from_imagenet(network)
-        return network, architecture, {}, None, settings
+        return network, architecture, options, None, settings
     network, card = load_model(initial)
     if card.task != task:
         raise TrainingError(f"cannot start a {task} training from the {card.task} {card.model_id}")
@@ -47,7 +51,27 @@ def starting_network(
             f"{card.architecture!r} (leave architecture empty or set warm_start to false)"
         )
     settings = dataclasses.replace(settings, input_size_px=card.input_size_px)
+    if task == "classification":
+        settings = _with_classes_of(card, settings)
     return network, card.architecture, card.options, card.model_id, settings
+
+
+def _class_option(settings: TrainingSettings) -> dict[str, Any]:
+    """Number of outputs, where it is not the builder's own."""
+    return {} if settings.task == "pathology" else {"classes": len(TASK_CLASSES[settings.task])}
+
+
+def _with_classes_of(card: ModelCard, settings: TrainingSettings) -> TrainingSettings:
+    found = next(
+        (task for task, names in TASK_CLASSES.items() if names == (card.classes or PATHOLOGIES)),
+        None,
+    )
+    if found is None or settings.task not in ("pathology", found):
+        raise TrainingError(
+            f"cannot start a {settings.task} training from {card.model_id}, which tells "
+            f"{', '.join(card.classes)} apart (start from random weights)"
+        )
+    return dataclasses.replace(settings, task=found)
 
 
 def divide(
