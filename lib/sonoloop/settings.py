@@ -12,6 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from sonoloop.errors import ConfigError
 
+ClassifierTask = Literal["pathology", "benign-malignant"]
+"""What a classifier tells apart: all three pathologies, or benign and malignant alone."""
+
 Device = str
 """``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``."""
 
@@ -177,7 +180,7 @@ class TrainingSettings(_Parsed):
     ema_decay: float = 0.995
     warm_start: bool = True
     initial_weights: Literal["random", "imagenet"] = "random"
-    task: Literal["pathology", "benign-malignant"] = "pathology"
+    task: ClassifierTask = "pathology"
     crop: Literal["lesion", "whole"] = "lesion"
     crop_margin: float = 0.25
     crop_jitter: float = 0.0

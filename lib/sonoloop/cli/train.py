@@ -12,7 +12,7 @@ from sonoloop.datasets.select import select
 from sonoloop.errors import ConfigError
 from sonoloop.networks.card import read_card
 from sonoloop.records import LabelledImage, ModelTask
-from sonoloop.settings import TrainingSettings
+from sonoloop.settings import ClassifierTask, TrainingSettings
 
 app = typer.Typer(
     help="Train a model. The same code runs in the server's background.", no_args_is_help=True
@@ -36,7 +36,6 @@ Epochs = Annotated[int | None, typer.Option(help="Passes over the training image
 Size = Annotated[int | None, typer.Option(help="Side of the network's input in pixels.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<n>.")]
 Architecture = Annotated[str, typer.Option(help="Name of a network; empty for the default.")]
-Task = Literal["pathology", "benign-malignant"]
 Crop = Literal["lesion", "whole"]
 
 
@@ -44,7 +43,7 @@ def settings_from(task: ModelTask, pairs: list[str] | None, **options: object) -
     """Training settings of a command line.
 
     Args:
-        task: Whose defaults apply.
+        model_task: Whose defaults apply.
         pairs: ``name=value`` each; they overrule the options.
         options: Settings by name; None keeps the default.
 
@@ -56,7 +55,7 @@ def settings_from(task: ModelTask, pairs: list[str] | None, **options: object) -
         raise ConfigError([f"--set takes name=value, got {pair!r}" for pair in malformed])
     given = {name: value for name, value in options.items() if value is not None}
     named = dict(pair.split("=", 1) for pair in pairs or [])
-    return TrainingSettings.from_conf({**DEFAULTS[task], **given, **named})
+    return TrainingSettings.from_conf({**DEFAULTS[model_task], **given, **named})
 
 
 DEFAULTS: dict[ModelTask, dict[str, object]] = {
@@ -183,7 +182,9 @@ def classification(
     start: Start = None,
     epochs: Epochs = None,
     size: Size = None,
-    task: Annotated[Task, typer.Option(help="Which pathologies are told apart.")] = "pathology",
+    task: Annotated[
+        ClassifierTask, typer.Option(help="Which pathologies are told apart.")
+    ] = "pathology",
     crop: Annotated[Crop, typer.Option(help="The lesion with its margin, or all.")] = "lesion",
     architecture: Architecture = "",
     device: Device = "auto",

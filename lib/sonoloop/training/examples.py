@@ -15,7 +15,7 @@ from sonoloop.geometry import Box, Mask, bounding_box
 from sonoloop.imaging.labelled import read_labelled
 from sonoloop.labels import PATHOLOGIES, Pathology
 from sonoloop.records import LabelledImage
-from sonoloop.settings import TrainingSettings
+from sonoloop.settings import ClassifierTask, TrainingSettings
 from sonoloop.training.jitter import Surroundings, stack, with_surroundings
 from sonoloop.transforms.crop import crop_box, lesion_crop_box
 from sonoloop.transforms.letterbox import letterbox_mask, letterbox_pixels
@@ -28,7 +28,7 @@ Example = TypeVar("Example")
 NORMAL_CROPS = 3
 """Random crops taken of every normal image, besides the whole image."""
 
-TASK_CLASSES: dict[str, tuple[Pathology, ...]] = {
+TASK_CLASSES: dict[ClassifierTask, tuple[Pathology, ...]] = {
     "pathology": PATHOLOGIES,
     "benign-malignant": (Pathology.BENIGN, Pathology.MALIGNANT),
 }

@@ -72,7 +72,7 @@ def with_surroundings(
 
     def placed(edges: tuple[int, int, int, int]) -> npt.NDArray[np.float32]:
         origin = np.array([left, top, left, top])
-        return ((np.array(edges) - origin) / half - 1).astype(np.float32)
+        return np.asarray((np.array(edges) - origin) / half - 1, dtype=np.float32)
 
     return Surroundings(
         letterbox_pixels(square, round(size_px * factor))[0],
