@@ -39,11 +39,11 @@ Architecture = Annotated[str, typer.Option(help="Name of a network; empty for th
 Crop = Literal["lesion", "whole"]
 
 
-def settings_from(task: ModelTask, pairs: list[str] | None, **options: object) -> TrainingSettings:
+def settings_from(kind: ModelTask, pairs: list[str] | None, **options: object) -> TrainingSettings:
     """Training settings of a command line.
 
     Args:
-        model_task: Whose defaults apply.
+        kind: Whose defaults apply.
         pairs: ``name=value`` each; they overrule the options.
         options: Settings by name; None keeps the default.
 
@@ -55,7 +55,7 @@ def settings_from(task: ModelTask, pairs: list[str] | None, **options: object) -
         raise ConfigError([f"--set takes name=value, got {pair!r}" for pair in malformed])
     given = {name: value for name, value in options.items() if value is not None}
     named = dict(pair.split("=", 1) for pair in pairs or [])
-    return TrainingSettings.from_conf({**DEFAULTS[model_task], **given, **named})
+    return TrainingSettings.from_conf({**DEFAULTS[kind], **given, **named})
 
 
 DEFAULTS: dict[ModelTask, dict[str, object]] = {
