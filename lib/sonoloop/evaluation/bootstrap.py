@@ -2,7 +2,7 @@
 
 The interval is the percentile bootstrap over patients (Efron & Tibshirani, "An Introduction to the
 Bootstrap", 1993), since images of one patient are not independent. A figure that the data cannot
-give has the value None.
+give has the value None; one that rests on a single patient has no interval.
 """
 
 from collections.abc import Sequence
@@ -52,11 +52,11 @@ class Bootstrap:
         return drawn
 
     def figure(self, statistic: Statistic) -> Figure:
-        """A statistic of the cases themselves, with its 95 % interval."""
+        """A statistic of the cases themselves, with its 95 % interval; none for one patient."""
         value = float(statistic(np.ones((1, self.size)))[0]) if self.size else np.nan
         if np.isnan(value):
             return {"value": None, "ci95": None}
-        repeats = self.repeats(statistic)
+        repeats = self.repeats(statistic) if self._counts.shape[1] > 1 else np.empty(0)
         known = repeats[~np.isnan(repeats)]
         interval = [float(end) for end in np.percentile(known, [2.5, 97.5])] if known.size else None
         return {"value": value, "ci95": interval}

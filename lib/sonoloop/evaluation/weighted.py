@@ -104,7 +104,6 @@ def roc_curves(
         rate = np.r_[0.0, negative[row] / negative[row, -1]]
         found = np.r_[0.0, positive[row] / positive[row, -1]]
         curves[row] = np.interp(at, rate, found)
-        curves[row, 0] = 0.0
     return curves
 
 

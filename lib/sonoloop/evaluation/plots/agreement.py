@@ -83,7 +83,7 @@ def running_quartiles(
     Returns:
         Keys, first quartiles, medians and third quartiles, (M,) each.
     """
-    width = min(len(key), max(5, round(WINDOW * len(key))))
+    width = min(len(key), max(15, round(WINDOW * len(key))))
     keys = np.lib.stride_tricks.sliding_window_view(key, width)
     windows = np.lib.stride_tricks.sliding_window_view(values, width)
     low, centre, high = np.percentile(windows, [25, 50, 75], axis=1)
@@ -119,8 +119,9 @@ def scanner_plot(cases: Sequence[Case], *, resamples: int) -> Figure | None:
             label="mean with 95 % interval over patients" if row == 1 else None,
         )  # fmt: skip
         patients = len({case.patient for case in group})
-        labels.append(f"{name}\n{len(group)} images, {patients} patients\nmean {told(mean)}")
+        labels.append(f"{name}\nimages: {len(group)}, patients: {patients}\nmean {told(mean)}")
     axis.set_yticks(range(1, len(groups) + 1), labels, fontsize=SMALL)
     tidy(axis, title="Dice by scanner (box: quartiles, line: median)", x="Dice", y="")
-    axis.legend(loc="lower left", fontsize=SMALL)
+    axis.set_xlim(-0.02, 1.02)
+    figure.legend(loc="outside lower center", fontsize=SMALL, frameon=False)
     return figure

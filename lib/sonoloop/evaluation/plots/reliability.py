@@ -1,6 +1,8 @@
 """Stated probability against observed frequency."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,10 +12,16 @@ from sonoloop.evaluation import weighted
 from sonoloop.evaluation.bootstrap import Bootstrap
 from sonoloop.evaluation.cases import Case
 from sonoloop.evaluation.diagnosis import Scored, by_image, unscaled
-from sonoloop.evaluation.plots.style import BLUE, DPI, ORANGE, SKY, SMALL, bars, tidy, told
+from sonoloop.evaluation.plots.style import BLUE, DPI, GREY, ORANGE, SKY, SMALL, tidy, told
 
 BINS = 10
 """Of equal count, at most: every point then rests on as many images as the others."""
+
+BEFORE: Final = {"color": ORANGE, "linestyle": "--", "marker": "s", "markersize": 4}
+AFTER: Final = {"color": BLUE, "linewidth": 1.6, "marker": "o", "markersize": 5.5, "zorder": 4}
+
+BIN_IMAGES = 20
+"""Images a bin holds at least, where there are so many."""
 
 
 def reliability_plot(cases: Sequence[Case], *, temperature: float, resamples: int) -> Figure | None:
@@ -33,8 +41,9 @@ def reliability_plot(cases: Sequence[Case], *, temperature: float, resamples: in
     if temperature != 1.0:
         before = by_image(unscaled(cases, temperature))
         label = f"before scaling (temperature {temperature:.2f})"
-        _points(axis, before, resamples, colour=ORANGE, label=label, counted=False)
-    _points(axis, images, resamples, colour=BLUE, label="as told", counted=True)
+        _points(axis, before, resamples, label=label, style=BEFORE)
+    _points(axis, images, resamples, label="as told", style=AFTER)
+    _bars(axis, images)
     malignant = int(images.truth.sum())
     tidy(
         axis,
@@ -42,8 +51,11 @@ def reliability_plot(cases: Sequence[Case], *, temperature: float, resamples: in
         x="",
         y="observed share malignant",
     )
-    axis.set(xlim=(-0.02, 1.02), ylim=(-0.03, 1.05))
-    axis.legend(loc="upper left", fontsize=SMALL, title="95 % intervals over patients")
+    axis.set(xlim=(-0.02, 1.02), ylim=(-0.03, 1.06))
+    axis.legend(
+        loc="upper left", fontsize=SMALL, title_fontsize=SMALL,
+        title="bins of equal count (number: images), bars: 95 %, by patients",
+    )  # fmt: skip
     bins = np.linspace(0, 1, weighted.ECE_BINS + 1)
     split = [images.model[~images.truth], images.model[images.truth]]
     counts.hist(
@@ -55,30 +67,50 @@ def reliability_plot(cases: Sequence[Case], *, temperature: float, resamples: in
 
 
 def _points(
-    axis: Axes, images: Scored, resamples: int, *, colour: str, label: str, counted: bool
+    axis: Axes, images: Scored, resamples: int, *, label: str, style: Mapping[str, Any]
 ) -> None:
     draw = Bootstrap(images.patients, resamples=resamples)
     ece = draw.figure(weighted.calibration_error(images.truth, images.model))
-    stated, observed = [], []
+    bins = _equal_counts(images.model)
+    stated = [images.model[inside].mean() for inside in bins]
+    observed = [images.truth[inside].mean() for inside in bins]
+    axis.plot(stated, observed, **style, label=f"{label}: ECE {told(ece)}")
+
+
+def _bars(axis: Axes, images: Scored) -> None:
+    patients = np.array(images.patients)
     for inside in _equal_counts(images.model):
-        figure = draw.figure(weighted.share(images.truth, inside))
-        stated.append(images.model[inside].mean())
-        observed.append(figure["value"])
-        point = stated[-1], observed[-1]
-        axis.errorbar(*point, yerr=bars(figure), color=colour, elinewidth=0.9, capsize=2)
-        if counted:
-            axis.annotate(
-                f"n={int(inside.sum())}", point, xytext=(4, -11), textcoords="offset points",
-                fontsize=7,
-            )  # fmt: skip
-    axis.plot(
-        stated, observed, "o-", color=colour, markersize=5, linewidth=1.4,
-        label=f"{label}: ECE {told(ece)}",
-    )  # fmt: skip
+        stated, observed = images.model[inside].mean(), images.truth[inside].mean()
+        low, high = wilson(observed, len(np.unique(patients[inside])))
+        axis.vlines(stated, low, high, color=BLUE, linewidth=1)
+        axis.annotate(
+            f"{int(inside.sum())}", (stated, high), xytext=(0, 3), textcoords="offset points",
+            fontsize=7.5, color=GREY, ha="center",
+        )  # fmt: skip
+
+
+def wilson(share: float, size: int) -> tuple[float, float]:
+    """95 % score interval of a share (Wilson, JASA 22, 1927).
+
+    The bootstrap has no width where a bin holds one class only; this has.
+
+    Args:
+        share: Observed, in [0, 1].
+        size: Independent observations behind it, at least 1.
+
+    Example:
+        >>> [round(end, 3) for end in wilson(0.0, 10)]
+        [0.0, 0.278]
+    """
+    z = 1.959964
+    centre = (share + z**2 / (2 * size)) / (1 + z**2 / size)
+    half = z * math.sqrt(share * (1 - share) / size + z**2 / (4 * size**2)) / (1 + z**2 / size)
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _equal_counts(score: np.ndarray) -> list[np.ndarray]:
     """Masks of bins with about equally many cases; equal scores are never parted."""
-    edges = np.unique(np.quantile(score, np.linspace(0, 1, BINS + 1)[1:-1], method="higher"))
+    bins = int(np.clip(len(score) // BIN_IMAGES, 1, BINS))
+    edges = np.unique(np.quantile(score, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
     index = np.searchsorted(edges, score, side="right")
     return [index == number for number in np.unique(index)]

@@ -68,8 +68,9 @@ def _curve(axis: Axes, draw: Bootstrap, doubt: np.ndarray, values: np.ndarray) -
     one = np.ones((1, values.size))
     best = [weighted.kept_mean(-values, values, coverage=c)(one)[0] for c in COVERAGES]
     share = COVERAGES * 100
-    low, high = np.array([figure["ci95"] for figure in figures], dtype=np.float64).T
-    axis.fill_between(share, low, high, color=BLUE, alpha=BAND, linewidth=0)
+    if all(figure["ci95"] for figure in figures):
+        low, high = np.array([figure["ci95"] for figure in figures]).T
+        axis.fill_between(share, low, high, color=BLUE, alpha=BAND, linewidth=0)
     axis.plot(
         share, [figure["value"] for figure in figures], color=BLUE, linewidth=2,
         label="by doubt, 95 % interval over patients",

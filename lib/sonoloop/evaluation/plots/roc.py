@@ -1,10 +1,11 @@
 """ROC curve with its bootstrap band, and the readers' BI-RADS beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from sklearn.metrics import roc_curve
 
 from sonoloop.evaluation import weighted
 from sonoloop.evaluation.birads import SUSPICION
@@ -35,17 +36,15 @@ def roc_plot(cases: Sequence[Case], *, threshold: float, resamples: int) -> Figu
     figure, (axis,) = canvas(6.2, 6.2)
     axis.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8, linestyle=":")
     _curve(axis, patients, threshold, resamples)
-    rates = weighted.roc_curves(
-        images.truth, images.model, np.ones((1, images.truth.size)), at=RATES
-    )
     auc = Bootstrap(images.patients, resamples=resamples).figure(
         weighted.auc(images.truth, images.model)
     )
     label = f"by image (n = {images.truth.size}), AUC {told(auc)}"
-    axis.plot(RATES, rates[0], color=GREY, linewidth=1, linestyle="--", label=label)
-    readers = by_patient(by_image(assessed(cases)))
+    axis.plot(*_steps(images), color=GREY, linewidth=1, linestyle="--", label=label)
+    read = assessed(cases)
+    readers = by_patient(by_image(read))
     if readers.truth.any() and not readers.truth.all():
-        _readers(axis, readers, resamples)
+        _readers(axis, readers, {case.birads for case in read}, resamples)
     malignant = int(patients.truth.sum())
     tidy(
         axis,
@@ -58,15 +57,18 @@ def roc_plot(cases: Sequence[Case], *, threshold: float, resamples: int) -> Figu
     return figure
 
 
+def _steps(scored: Scored) -> tuple[np.ndarray, np.ndarray]:
+    false, found, _ = roc_curve(scored.truth, scored.model)
+    return false, found
+
+
 def _curve(axis: Axes, patients: Scored, threshold: float, resamples: int) -> None:
     draw = Bootstrap(patients.patients, resamples=resamples)
     curves = weighted.roc_curves(patients.truth, patients.model, draw.weights(), at=RATES)
     low, high = np.nanpercentile(curves, [2.5, 97.5], axis=0)
-    one = np.ones((1, patients.truth.size))
-    own = weighted.roc_curves(patients.truth, patients.model, one, at=RATES)[0]
     auc = draw.figure(weighted.auc(patients.truth, patients.model))
     axis.fill_between(RATES, low, high, color=BLUE, alpha=BAND, linewidth=0)
-    axis.plot(RATES, own, color=BLUE, linewidth=2, label=f"by patient, AUC {told(auc)}")
+    axis.plot(*_steps(patients), color=BLUE, linewidth=2, label=f"by patient, AUC {told(auc)}")
     called = patients.called(threshold)
     found = draw.figure(weighted.share(called, patients.truth))
     false = draw.figure(weighted.share(called, ~patients.truth))
@@ -78,14 +80,16 @@ def _curve(axis: Axes, patients: Scored, threshold: float, resamples: int) -> No
     )  # fmt: skip
 
 
-def _readers(axis: Axes, readers: Scored, resamples: int) -> None:
+def _readers(
+    axis: Axes, readers: Scored, categories: Collection[str | None], resamples: int
+) -> None:
     draw = Bootstrap(readers.patients, resamples=resamples)
     auc = draw.figure(weighted.auc(readers.truth, readers.reader))
     points = []
     for rank in np.unique(readers.reader)[1:]:
         called = readers.read(float(rank))
         points.append((called[~readers.truth].mean(), called[readers.truth].mean()))
-        names = "/".join(name for name, own in SUSPICION.items() if own == rank)
+        names = "/".join(n for n, own in SUSPICION.items() if own == rank and n in categories)
         axis.annotate(
             f"≥ {names}", points[-1], xytext=(7, -9), textcoords="offset points",
             fontsize=SMALL, color=VERMILLION,
