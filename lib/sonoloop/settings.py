@@ -2,13 +2,16 @@
 
 import dataclasses
 import difflib
+import json
+import re
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from sonoloop.errors import ConfigError
 
@@ -21,6 +24,31 @@ Device = str
 PREPROCESSING_STEPS: Final = ("strip_border", "despeckle", "equalise")
 """What may be done to an image before a network sees it; see ``transforms.preprocess``."""
 
+SegmentationLoss = Literal["dice_ce", "log_cosh_dice", "combo", "boundary"]
+"""See ``training.losses``."""
+
+
+def _options(value: object) -> object:
+    """Text such as ``channel=false,channels=[8,16]``, or a JSON object, as names and values."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("{"):
+        return _from_json(value)
+    pairs = [pair.partition("=") for pair in re.split(r",(?![^\[]*\])", value) if pair.strip()]
+    if not all(equals for _, equals, _ in pairs):
+        raise PydanticCustomError("options", "takes name=value pairs or a JSON object")
+    return {name.strip(): _from_json(text.strip()) for name, _, text in pairs}
+
+
+def _from_json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+Options = Annotated[dict[str, bool | int | float | str | list[int]], BeforeValidator(_options)]
+
 
 class _Parsed:
     """Adds :meth:`from_conf` to a settings dataclass."""
@@ -32,7 +60,7 @@ class _Parsed:
         Raises:
             ConfigError: If a name is unknown or a value malformed or out of range.
         """
-        kinds = typing.get_type_hints(cls)
+        kinds = typing.get_type_hints(cls, include_extras=True)
         problems, values = [], {}
         for name, value in conf.items():
             if name not in kinds:
@@ -142,6 +170,7 @@ class TrainingSettings(_Parsed):
 
     Attributes:
         architecture: Name the network builder knows; empty for the default of the task.
+        architecture_options: Of that architecture, such as ``channel=false,dropout=0.3``.
         input_size_px: Side of the square the network sees, in pixels; a multiple of 32.
         max_epochs: Passes over the training set, at most.
         batch_size: Images a step.
@@ -153,6 +182,8 @@ class TrainingSettings(_Parsed):
         warm_start: Begin from the serving (or given) model instead of from random weights.
         initial_weights: ``imagenet`` fills the encoder with weights this machine has; a warm start
             needs none.
+        allow_download: Let ``imagenet`` fetch weights that are not here.
+        loss: What the training of a segmenter makes small.
         task: Of a classifier: all three pathologies, or benign against malignant alone.
         crop: What a classifier sees: the lesion with its margin, or the whole image.
         crop_margin: Margin around the lesion, as a share of its longer side.
@@ -170,6 +201,7 @@ class TrainingSettings(_Parsed):
     """
 
     architecture: str = ""
+    architecture_options: Options = dataclasses.field(default_factory=dict)
     input_size_px: int = 256
     max_epochs: int = 30
     batch_size: int = 8
@@ -180,6 +212,8 @@ class TrainingSettings(_Parsed):
     ema_decay: float = 0.995
     warm_start: bool = True
     initial_weights: Literal["random", "imagenet"] = "random"
+    allow_download: bool = False
+    loss: SegmentationLoss = "dice_ce"
     task: ClassifierTask = "pathology"
     crop: Literal["lesion", "whole"] = "lesion"
     crop_margin: float = 0.25

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from monai.losses import DiceCELoss
 from torch import Tensor
-from torch.nn import functional
 
 from sonoloop.datasets.splits import has_lesion
 from sonoloop.errors import TrainingError
@@ -18,6 +16,7 @@ from sonoloop.records import LabelledImage
 from sonoloop.settings import TrainingSettings
 from sonoloop.training.examples import SegmentationExamples, segmentation_examples
 from sonoloop.training.loop import Problem, fit
+from sonoloop.training.losses import OutlineLoss, segmentation_loss
 from sonoloop.training.progress import Report, ShouldStop, ignore_progress, never_stop
 from sonoloop.training.start import divide, new_card, starting_network
 from sonoloop.transforms.augment import (
@@ -27,9 +26,6 @@ from sonoloop.transforms.augment import (
     random_affine,
     random_grey,
 )
-
-PRESENCE_WEIGHT = 0.2
-"""Weight of "is there a lesion at all" beside the outline."""
 
 Call = Callable[[Tensor], Tensor]
 
@@ -73,7 +69,7 @@ def train_segmentation(
         network=network,
         batches=_Batches(train, settings),
         steps_per_epoch=-(-len(train.images) // settings.batch_size),
-        loss=_SegmentationLoss(),
+        loss=_batch_loss(segmentation_loss(settings.loss)),
         validate=_Validation(validation, settings.batch_size),
         task="segmentation",
         bf16_on_cpu=True,
@@ -125,23 +121,12 @@ class _Batches:
             yield images, masks
 
 
-class _SegmentationLoss:
-    """Dice plus cross-entropy (Taghanaki et al., Comput. Med. Imaging Graph. 75, 2019)."""
+def _batch_loss(loss: OutlineLoss) -> Callable[[Call, tuple[Tensor, ...]], Tensor]:
+    def of_batch(call: Call, batch: tuple[Tensor, ...]) -> Tensor:
+        output = call(batch[0])
+        return loss(output, batch[1].to(output.device))
 
-    def __init__(self) -> None:
-        self._loss = DiceCELoss(sigmoid=True)
-
-    def __call__(self, call: Call, batch: tuple[Tensor, ...]) -> Tensor:
-        logits = call(batch[0])
-        truth = batch[1].to(logits.device)
-        loss: Tensor = self._loss(logits[:, :1], truth)
-        if logits.shape[1] > 1:
-            present = truth.amax((1, 2, 3))
-            presence = logits[:, 1, 0, 0]
-            loss = loss + PRESENCE_WEIGHT * functional.binary_cross_entropy_with_logits(
-                presence, present
-            )
-        return loss
+    return of_batch
 
 
 class _Validation:

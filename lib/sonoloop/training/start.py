@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from sonoloop.datasets.splits import families, hold_out
-from sonoloop.errors import TrainingError
+from sonoloop.errors import ConfigError, TrainingError
 from sonoloop.labels import PATHOLOGIES
 from sonoloop.networks.build import build_network, default_architecture
 from sonoloop.networks.card import ModelCard
-from sonoloop.networks.imagenet import start_from_imagenet
+from sonoloop.networks.imagenet import imagenet_source, start_from_imagenet
 from sonoloop.networks.weights import load_model
 from sonoloop.records import LabelledImage, ModelTask
 from sonoloop.settings import TrainingSettings
@@ -27,20 +27,22 @@ def starting_network(
 ) -> tuple[torch.nn.Module, str, dict[str, Any], str | None, TrainingSettings]:
     """Network, architecture, options, parent id and settings of a training.
 
-    A warm start takes architecture, input size and classes from the model it starts from.
+    A warm start takes architecture, its options, input size and classes from the model it starts
+    from.
 
     Raises:
-        ConfigError: If the architecture is unknown.
+        ConfigError: If the architecture or one of its options is unknown, or its ImageNet weights
+            are wanted and not on this machine.
         ModelError: If the model to start from cannot be loaded.
         TrainingError: If it is of another task, architecture, or tells other pathologies apart.
     """
     torch.manual_seed(settings.seed)
     if initial is None or not settings.warm_start:
         architecture = settings.architecture or default_architecture(task)
-        options = {} if task == "segmentation" else _class_option(settings)
+        options = _options(task, settings)
         network = build_network(task, architecture, **options)
         if settings.initial_weights == "imagenet":
-            start_from_imagenet(network)
+            start_from_imagenet(network, allow_download=settings.allow_download)
         return network, architecture, options, None, settings
     network, card = load_model(initial)
     if card.task != task:
@@ -50,15 +52,25 @@ def starting_network(
             f"cannot start {settings.architecture!r} from {card.model_id}, a "
             f"{card.architecture!r} (leave architecture empty or set warm_start to false)"
         )
+    if not settings.architecture_options.items() <= card.options.items():
+        raise TrainingError(
+            f"cannot start with {settings.architecture_options} from {card.model_id}, built with "
+            f"{card.options} (leave architecture_options empty or set warm_start to false)"
+        )
     settings = dataclasses.replace(settings, input_size_px=card.input_size_px)
     if task == "classification":
         settings = _with_classes_of(card, settings)
     return network, card.architecture, card.options, card.model_id, settings
 
 
-def _class_option(settings: TrainingSettings) -> dict[str, Any]:
-    """Number of outputs, where it is not the builder's own."""
-    return {} if settings.task == "pathology" else {"classes": len(TASK_CLASSES[settings.task])}
+def _options(task: ModelTask, settings: TrainingSettings) -> dict[str, Any]:
+    """Of the builder; the number of outputs is named where it is not the builder's own."""
+    options: dict[str, Any] = dict(settings.architecture_options)
+    if "classes" in options:
+        raise ConfigError(["architecture_options: classes follows from the task (leave it out)"])
+    if task == "classification" and settings.task != "pathology":
+        options["classes"] = len(TASK_CLASSES[settings.task])
+    return options
 
 
 def _with_classes_of(card: ModelCard, settings: TrainingSettings) -> TrainingSettings:
@@ -109,7 +121,12 @@ def new_card(
 ) -> ModelCard:
     """The card of a finished training."""
     now = datetime.now(UTC)
-    data = {"train": _described(train_items), "validation": _described(validation_items)}
+    data: dict[str, Any] = {
+        "train": _described(train_items),
+        "validation": _described(validation_items),
+    }
+    if settings.initial_weights == "imagenet" and draft.parent_id is None:
+        data["initial_weights"] = imagenet_source(outcome.network)
     identity = f"{now.isoformat()}/{data}/{settings}/{draft.parent_id}"
     suffix = hashlib.sha256(identity.encode()).hexdigest()[:8]
     return dataclasses.replace(
