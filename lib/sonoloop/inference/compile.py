@@ -20,6 +20,8 @@ from sonoloop.networks.card import read_card
 
 COMPILE_TIMEOUT_S = 300
 SOURCE_FILE = "source.json"
+COMPILED_FORM = 2
+"""What the compiled form holds: since 2 the class maps of a classifier as a second output."""
 
 
 def compiled_dir(model_dir: Path) -> Path:
@@ -28,7 +30,7 @@ def compiled_dir(model_dir: Path) -> Path:
 
 
 def is_compiled(model_dir: Path) -> bool:
-    """Whether the compiled form is there and was made of these very weights and card."""
+    """Whether the compiled form is there, as it is made now, of these very weights and card."""
     try:
         source = json.loads((compiled_dir(model_dir) / SOURCE_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -38,7 +40,11 @@ def is_compiled(model_dir: Path) -> bool:
 
 def _source_of(model_dir: Path) -> dict[str, object]:
     card = read_card(model_dir)
-    return {"weights_sha256": card.weights_sha256, "temperature": card.temperature}
+    return {
+        "form": COMPILED_FORM,
+        "weights_sha256": card.weights_sha256,
+        "temperature": card.temperature,
+    }
 
 
 def ensure_compiled(*model_dirs: Path) -> None:

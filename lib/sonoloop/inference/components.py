@@ -10,7 +10,12 @@ CONNECTIVITY = np.ones((3, 3), dtype=bool)
 
 
 def lesion_masks(
-    probability_map: ProbabilityMap, *, threshold: float, min_fraction: float, max_lesions: int
+    probability_map: ProbabilityMap,
+    *,
+    threshold: float,
+    min_fraction: float,
+    max_lesions: int,
+    min_relative: float = 0.0,
 ) -> list[Mask]:
     """Connected components above ``threshold``, holes filled, largest first.
 
@@ -19,6 +24,7 @@ def lesion_masks(
         threshold: At and above it a pixel is lesion.
         min_fraction: Components smaller than this share of the image are dropped.
         max_lesions: Only so many are kept.
+        min_relative: Components smaller than this share of the largest are dropped.
 
     Returns:
         Masks (H, W); none when nothing was marked.
@@ -36,7 +42,7 @@ def lesion_masks(
     )
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    smallest = max(1.0, min_fraction * above.size)
+    smallest = max(1.0, min_fraction * above.size, min_relative * int(sizes.max()))
     order = np.argsort(-sizes, kind="stable")[:max_lesions]
     boxes = ndimage.find_objects(labels)
     masks = []

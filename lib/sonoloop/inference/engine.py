@@ -56,15 +56,28 @@ class OpenVinoEngine:
         # A request holds the network's buffers, so as few are made as ever ran at once.
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
+    @property
+    def has_maps(self) -> bool:
+        """Whether :meth:`class_maps` has an answer."""
+        return len(self._compiled.outputs) > 1
+
     def __call__(self, batch: Batch) -> Batch:
         """See :class:`Engine`."""
+        return self._output(batch, 0)
+
+    def class_maps(self, batch: Batch) -> Batch:
+        """Maps (N, classes, h, w) of what speaks for each class; see ``networks.explain``."""
+        return self._output(batch, 1)
+
+    def _output(self, batch: Batch, number: int) -> Batch:
+        """One of the network's outputs; the other stays where it is and costs no copy."""
         try:
             request = self._idle.get_nowait()
         except queue.Empty:
             request = self._compiled.create_infer_request()
         try:
             result = request.infer([np.ascontiguousarray(batch)], share_inputs=True)
-            return np.array(result[self._compiled.output(0)])
+            return np.array(result[self._compiled.output(number)])
         finally:
             self._idle.put(request)
 
@@ -89,15 +102,25 @@ class TorchEngine:
         self._device = resolve_device(device)
         self._bf16 = self._device.type == "cuda" and bf16_pays(self._device)
         network, self.card = probability_network(model_dir)
+        self.has_maps = network.has_maps
         self._network = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def __call__(self, batch: Batch) -> Batch:
         """See :class:`Engine`."""
+        return self._output(batch, 0)
+
+    def class_maps(self, batch: Batch) -> Batch:
+        """Maps (N, classes, h, w) of what speaks for each class; see ``networks.explain``."""
+        return self._output(batch, 1)
+
+    def _output(self, batch: Batch, number: int) -> Batch:
         torch = self._torch
         with (
             torch.inference_mode(),
             torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bf16),
         ):
             images = torch.from_numpy(batch).to(self._device, memory_format=torch.channels_last)
-            result: Batch = self._network(images).float().cpu().numpy()
+            outputs = self._network(images)
+            chosen = outputs[number] if self.has_maps else outputs
+            result: Batch = chosen.float().cpu().numpy()
         return result

@@ -10,6 +10,10 @@ def _rounded(probabilities: dict[Pathology, float]) -> dict[str, float]:
     return {str(pathology): round(value, 4) for pathology, value in probabilities.items()}
 
 
+def _figure(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
 def _lesion_json(lesion: Lesion) -> dict[str, Any]:
     most_probable = max(lesion.probabilities, key=lambda p: lesion.probabilities[p])
     return {
@@ -33,4 +37,6 @@ def findings_to_params(findings: Findings) -> dict[str, Any]:
         "spacing_mm": None if findings.spacing_mm is None else list(findings.spacing_mm),
         "seconds": round(findings.seconds, 4),
         "flags": list(findings.flags),
+        "uncertainty": _figure(findings.uncertainty),
+        "pathology_uncertainty": _figure(findings.pathology_uncertainty),
     }

@@ -2,23 +2,50 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from sonoloop.errors import ModelError
+from sonoloop.errors import ConflictError, InvalidRequestError, ModelError
 from sonoloop.geometry import Box, Mask, ProbabilityMap, SpacingMm, bounding_box, lesion_area_mm2
 from sonoloop.imaging.image import UltrasoundImage
 from sonoloop.inference.components import lesion_masks
+from sonoloop.inference.doubt import disagreement, mask_doubt, normalised_entropy
 from sonoloop.inference.engine import Batch, Engine
+from sonoloop.inference.explain import Explanation, heat_map, maps_of, why_unexplained
+from sonoloop.inference.looks import Looks, crop_boxes, put_back, spread, told_apart
 from sonoloop.labels import PATHOLOGIES, Pathology
 from sonoloop.records import Findings, Lesion
 from sonoloop.settings import PipelineSettings
-from sonoloop.transforms.crop import crop_box, lesion_crop_box
-from sonoloop.transforms.letterbox import GreyPixels, letterbox
+from sonoloop.transforms.crop import crop_box
+from sonoloop.transforms.letterbox import GreyPixels, Placement, letterbox
+from sonoloop.transforms.preprocess import placed
+
+NORMAL = PATHOLOGIES.index(Pathology.NORMAL)
+MALIGNANT = PATHOLOGIES.index(Pathology.MALIGNANT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """Lesion probabilities on the image's grid, and how far two views disagree."""
+
+    probability_map: ProbabilityMap
+    disagreement: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Crops:
+    """What the classifier sees: squares (N, 1, S, S), how they were made, and from where."""
+
+    batch: Batch
+    placements: tuple[Placement, ...]
+    boxes: tuple[Box, ...]
 
 
 class DualStagePipeline:
     """Lesion masks and pathology probabilities of ultrasound images.
+
+    Every network gets the image after the preprocessing that its card names.
 
     Args:
         segmenter: Engine of a segmentation model.
@@ -26,7 +53,8 @@ class DualStagePipeline:
         settings: Thresholds and margins.
 
     Raises:
-        ModelError: If an engine holds a model of the other task.
+        ModelError: If an engine holds a model of the other task, or the classifier tells apart
+            what are no pathologies.
     """
 
     def __init__(self, segmenter: Engine, classifier: Engine, settings: PipelineSettings) -> None:
@@ -37,6 +65,7 @@ class DualStagePipeline:
                     f"{task} model there"
                 )
         self._segmenter, self._classifier, self.settings = segmenter, classifier, settings
+        self._places = told_apart(classifier.card)
 
     @property
     def engines(self) -> tuple[Engine, Engine]:
@@ -53,49 +82,50 @@ class DualStagePipeline:
         """Id of the classifier."""
         return self._classifier.card.model_id
 
+    @property
+    def unexplained(self) -> str | None:
+        """Why :meth:`explain` has no answer, or None when it has."""
+        return why_unexplained(self._classifier)
+
     def __call__(self, image: UltrasoundImage) -> Findings:
-        """Findings of one image, on its own grid."""
-        began = time.perf_counter()
-        probability_map = self.probability_map(image.pixels)
-        settings = self.settings
-        masks = lesion_masks(
-            probability_map,
-            threshold=settings.mask_threshold,
-            min_fraction=settings.min_component_fraction,
-            max_lesions=settings.max_lesions,
-        )
-        tight = [box for box in map(bounding_box, masks) if box is not None]
-        probabilities = self.classify(image.pixels, tight)
-        lesions = tuple(
-            _lesion(mask, box, probability_map, image.spacing_mm, row)
-            for mask, box, row in zip(masks, tight, probabilities, strict=False)
-        )
-        leading = max(probabilities, key=lambda row: row[PATHOLOGIES.index(Pathology.MALIGNANT)])
-        return Findings(
-            mask=_union(masks, image.pixels.shape),
-            probability_map=probability_map,
-            lesions=lesions,
-            probabilities=_named(leading),
-            pathology=PATHOLOGIES[int(np.argmax(leading))],
-            spacing_mm=image.spacing_mm,
-            models={
-                "segmentation": self.segmentation_model,
-                "classification": self.classification_model,
-            },
-            seconds=time.perf_counter() - began,
-            flags=tuple(image.flags),
-        )
+        """Findings of one image, on its own grid.
+
+        Where the classifier vetoes every mark as normal, nothing is marked, and the image-level
+        probabilities stay those of the vetoed mark most likely malignant; the doubt of the empty
+        mask is then that of the veto, the probability that the least normal mark is not normal.
+        """
+        return self._examine(image)[0]
+
+    def explain(self, image: UltrasoundImage, pathology: Pathology | None = None) -> Explanation:
+        """Findings of one image, and what in it spoke for a pathology.
+
+        Args:
+            image: What is examined.
+            pathology: What is explained; None is the most probable one.
+
+        Raises:
+            ConflictError: If the classifier offers no explanation.
+            InvalidRequestError: If it does not tell this pathology.
+        """
+        if self.unexplained:
+            raise ConflictError(self.unexplained)
+        findings, looks, tight = self._examine(image)
+        pathology = pathology or findings.pathology
+        known = [PATHOLOGIES[place] for place in self._places]
+        if pathology not in known:
+            raise InvalidRequestError(
+                f"{self.classification_model} does not tell {pathology} (it tells "
+                f"{', '.join(known)})"
+            )
+        crops = self._crops(looks, tight)
+        maps = maps_of(self._classifier, crops.batch)[:, known.index(pathology)]
+        size_px = self._classifier.card.input_size_px
+        heat = heat_map(maps, crops.placements, crops.boxes, size_px=size_px, shape=image.shape)
+        return Explanation(heat=heat, pathology=pathology, boxes=crops.boxes, findings=findings)
 
     def probability_map(self, pixels: GreyPixels) -> ProbabilityMap:
         """Lesion probability of every pixel, (H, W) float32, of a grey image (H, W) uint8."""
-        square, placement = letterbox(pixels, self._segmenter.card.input_size_px)
-        views = [square]
-        if self.settings.test_time_flips:
-            views.append(square[:, ::-1])
-        outputs = self._segmenter(np.stack(views)[:, None])[:, 0]
-        if self.settings.test_time_flips:
-            return placement.restore((outputs[0] + outputs[1][:, ::-1]) / 2)
-        return placement.restore(outputs[0])
+        return self._outline(Looks(pixels)).probability_map
 
     def classify(self, pixels: GreyPixels, tight: Sequence[Box]) -> Batch:
         """Pathology probabilities, (N, 3), of lesions in tight boxes; of the whole image if none.
@@ -105,15 +135,85 @@ class DualStagePipeline:
             tight: Boxes without margin; the margin the classifier was trained with is added. A
                 classifier of whole images says the same of every lesion.
         """
+        return self._classify(Looks(pixels), tight)
+
+    def _examine(self, image: UltrasoundImage) -> tuple[Findings, Looks, list[Box]]:
+        """Findings, with what they come from: the image's looks and the boxes that were judged."""
+        began = time.perf_counter()
+        looks = Looks(image.pixels)
+        outline = self._outline(looks)
+        masks = self._masks(outline.probability_map)
+        tight = [box for box in map(bounding_box, masks) if box is not None]
+        rows = self._classify(looks, tight)
+        kept = self._kept(rows) if masks else []
+        vetoed = bool(masks) and not kept
+        if kept:
+            rows, tight = rows[kept], [tight[index] for index in kept]
+        masks = [masks[index] for index in kept]
+        leading = rows[int(np.argmax(rows[:, MALIGNANT]))]
+        mask = _union(masks, image.pixels.shape)
+        doubt = mask_doubt(outline.probability_map, mask, disagreement=outline.disagreement)
+        findings = Findings(
+            mask=mask,
+            probability_map=outline.probability_map,
+            lesions=_lesions(masks, tight, rows, outline.probability_map, image.spacing_mm),
+            probabilities=_named(leading),
+            pathology=PATHOLOGIES[int(np.argmax(leading))],
+            spacing_mm=image.spacing_mm,
+            models={
+                "segmentation": self.segmentation_model,
+                "classification": self.classification_model,
+            },
+            seconds=time.perf_counter() - began,
+            flags=tuple(image.flags),
+            uncertainty=1.0 - float(rows[:, NORMAL].min()) if vetoed else doubt,
+            pathology_uncertainty=normalised_entropy(leading, len(self._places)),
+        )
+        return findings, looks, tight
+
+    def _outline(self, looks: Looks) -> _Outline:
+        card = self._segmenter.card
+        pixels, part = looks.after(card.preprocessing)
+        square, placement = letterbox(pixels, card.input_size_px)
+        shape = (looks.pixels.shape[0], looks.pixels.shape[1])
+        if not self.settings.test_time_flips:
+            output = self._segmenter(square[None, None])[0, 0]
+            return _Outline(put_back(placement.restore(output), part, shape), None)
+        straight, mirrored = self._segmenter(np.stack([square, square[:, ::-1]])[:, None])[:, 0]
+        mirrored = mirrored[:, ::-1]
+        mean = placement.restore((straight + mirrored) / 2)
+        return _Outline(put_back(mean, part, shape), disagreement(straight, mirrored))
+
+    def _masks(self, probability_map: ProbabilityMap) -> list[Mask]:
+        settings = self.settings
+        return lesion_masks(
+            probability_map,
+            threshold=settings.mask_threshold,
+            min_fraction=settings.min_component_fraction,
+            min_relative=settings.min_relative_component,
+            max_lesions=settings.max_lesions,
+        )
+
+    def _classify(self, looks: Looks, tight: Sequence[Box]) -> Batch:
+        rows = spread(self._classifier(self._crops(looks, tight).batch), self._places)
+        repeats = max(1, len(tight)) // len(rows)
+        return np.repeat(rows, repeats, axis=0)
+
+    def _crops(self, looks: Looks, tight: Sequence[Box]) -> _Crops:
         card = self._classifier.card
-        shape = (pixels.shape[0], pixels.shape[1])
-        margin = self.settings.crop_margin if card.crop_margin is None else card.crop_margin
-        boxes = [lesion_crop_box(box, margin=margin, within=shape) for box in tight]
-        repeats = 1
-        if card.crop == "whole" or not boxes:
-            boxes, repeats = [Box(0, 0, *shape)], max(1, len(tight))
-        crops = [letterbox(crop_box(pixels, box), card.input_size_px)[0] for box in boxes]
-        return np.repeat(self._classifier(np.stack(crops)[:, None]), repeats, axis=0)
+        pixels, part = looks.after(card.preprocessing)
+        boxes = crop_boxes(card, part, tight, margin=self.settings.crop_margin)
+        squares, placements = zip(
+            *(letterbox(crop_box(pixels, box), card.input_size_px) for box in boxes), strict=True
+        )
+        return _Crops(
+            np.stack(squares)[:, None], placements, tuple(placed(box, part) for box in boxes)
+        )
+
+    def _kept(self, rows: Batch) -> list[int]:
+        """Which marks the classifier does not veto."""
+        veto = self.settings.normal_veto
+        return [index for index, row in enumerate(rows) if veto >= 1 or row[NORMAL] < veto]
 
 
 def _union(masks: Sequence[Mask], shape: tuple[int, ...]) -> Mask:
@@ -127,6 +227,17 @@ def _union(masks: Sequence[Mask], shape: tuple[int, ...]) -> Mask:
 
 def _named(row: Batch) -> dict[Pathology, float]:
     return {pathology: float(p) for pathology, p in zip(PATHOLOGIES, row, strict=True)}
+
+
+def _lesions(
+    masks: Sequence[Mask],
+    tight: Sequence[Box],
+    rows: Batch,
+    probability_map: ProbabilityMap,
+    spacing_mm: SpacingMm | None,
+) -> tuple[Lesion, ...]:
+    found = zip(masks, tight, rows, strict=False)  # without a mask there is one row, of the image
+    return tuple(_lesion(mask, box, probability_map, spacing_mm, row) for mask, box, row in found)
 
 
 def _lesion(

@@ -62,7 +62,7 @@ def preprocess(pixels: GreyPixels, steps: Sequence[str]) -> tuple[GreyPixels, Bo
     for step in steps:
         if step == "strip_border":
             inner = sector_box(pixels)
-            pixels, box = crop_box(pixels, inner), _placed(inner, box)
+            pixels, box = crop_box(pixels, inner), placed(inner, box)
         else:
             pixels = _GREY_STEPS[step](pixels)
     return pixels, box
@@ -85,8 +85,13 @@ def on_grid_of(part: Box, box: Box) -> Box | None:
     return Box(top - part.top, left - part.left, bottom - part.top, right - part.left)
 
 
-def _placed(inner: Box, outer: Box) -> Box:
-    """A box on the grid of ``outer``'s pixels, on the grid that ``outer`` itself lies on."""
+def placed(inner: Box, outer: Box) -> Box:
+    """A box on the grid of ``outer``'s pixels, on the grid that ``outer`` itself lies on.
+
+    Example:
+        >>> placed(Box(0, 10, 20, 30), Box(10, 10, 50, 90))
+        Box(top=10, left=20, bottom=30, right=40)
+    """
     top, left = outer.top, outer.left
     return Box(top + inner.top, left + inner.left, top + inner.bottom, left + inner.right)
 
@@ -167,7 +172,8 @@ def despeckle(pixels: GreyPixels) -> GreyPixels:
         sigma_color=BILATERAL_GREY,
         sigma_spatial=BILATERAL_DISTANCE_PX,
     )
-    return np.rint(smooth * 255).astype(np.uint8)
+    grey: GreyPixels = np.rint(smooth * 255).astype(np.uint8)
+    return grey
 
 
 def equalise(pixels: GreyPixels) -> GreyPixels:
@@ -180,7 +186,9 @@ def equalise(pixels: GreyPixels) -> GreyPixels:
         return pixels.copy()
     from skimage.exposure import equalize_adapthist
 
-    return np.rint(equalize_adapthist(pixels, clip_limit=CLIP_LIMIT) * 255).astype(np.uint8)
+    even = equalize_adapthist(pixels, clip_limit=CLIP_LIMIT)
+    grey: GreyPixels = np.rint(even * 255).astype(np.uint8)
+    return grey
 
 
 _GREY_STEPS: Final[dict[str, Callable[[GreyPixels], GreyPixels]]] = {
