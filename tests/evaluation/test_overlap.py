@@ -4,7 +4,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from monai.metrics import compute_dice, compute_hausdorff_distance, compute_surface_dice
+from monai.metrics import (
+    compute_dice,
+    compute_hausdorff_distance,
+    compute_iou,
+    compute_surface_dice,
+)
 
 from sonoloop.errors import GeometryError
 from sonoloop.evaluation.overlap import dice, hd95_px, iou, nsd
@@ -31,6 +36,11 @@ SHIFTED = [(disc((30, 30), 12), disc((32, 35), 10)), (disc((30, 30), 5), disc((2
 @pytest.mark.parametrize(("pred", "truth"), SHIFTED)
 def test_dice_is_that_of_monai(pred: Mask, truth: Mask) -> None:
     assert dice(pred, truth) == pytest.approx(compute_dice(*as_tensors(pred, truth)).item())
+
+
+@pytest.mark.parametrize(("pred", "truth"), SHIFTED)
+def test_iou_is_that_of_monai(pred: Mask, truth: Mask) -> None:
+    assert iou(pred, truth) == pytest.approx(compute_iou(*as_tensors(pred, truth)).item())
 
 
 @pytest.mark.parametrize(("pred", "truth"), SHIFTED)

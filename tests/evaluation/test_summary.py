@@ -6,9 +6,9 @@ import pytest
 
 from sonoloop.errors import ScoreError
 from sonoloop.evaluation.cases import Case, evaluate_case
-from sonoloop.evaluation.pictures import gallery, overlay
+from sonoloop.evaluation.pictures import overlay
 from sonoloop.evaluation.ranking import auc, expected_calibration_error, fit_temperature, macro_auc
-from sonoloop.evaluation.summary import summarise
+from sonoloop.evaluation.summary import SIZES, summarise
 from sonoloop.geometry import Mask
 from sonoloop.labels import Pathology
 from sonoloop.records import Findings, LabelledImage
@@ -34,8 +34,11 @@ def case(
         Pathology.BENIGN: 1 - malignant,
         Pathology.NORMAL: 0.0,
     }
-    mask = empty if pred is None else pred
-    findings = Findings(
+    return evaluate_case(item, truth, findings_of(empty if pred is None else pred, probabilities))
+
+
+def findings_of(mask: Mask, probabilities: dict[Pathology, float]) -> Findings:
+    return Findings(
         mask=mask,
         probability_map=mask.astype(np.float32),
         lesions=(),
@@ -45,7 +48,6 @@ def case(
         models={},
         seconds=0.1,
     )
-    return evaluate_case(item, truth, findings)
 
 
 def square(top: int, side: int = 4) -> Mask:
@@ -129,6 +131,87 @@ def test_images_with_contradicting_twins_are_counted_and_left_out() -> None:
     assert figures["segmentation"]["dice"]["value"] == 1.0
 
 
+def test_every_part_of_the_rules_is_counted() -> None:
+    nothing = np.zeros((10, 10), dtype=bool)
+    found = case("a", Pathology.BENIGN, pred=square(2), truth=square(2))
+    cases = [
+        found,
+        dataclasses.replace(found, patient_named=False, patient="image-7"),
+        case("b", Pathology.MALIGNANT, truth=square(2)),
+        case("c", Pathology.NORMAL, truth=nothing),
+        case("d", None, truth=square(2), pred=square(2)),
+        case("e", Pathology.BENIGN),
+        dataclasses.replace(found, label_conflict=True),
+    ]
+
+    counted = {k: v for k, v in summarise(cases, resamples=20).items() if k.startswith("n_")}
+
+    assert counted == {
+        "n_images": 6,
+        "n_patients": 6,
+        "n_lesions": 4,
+        "n_normals": 1,
+        "n_missed_lesions": 1,
+        "n_without_mask": 1,
+        "n_without_pathology": 1,
+        "n_without_patient": 1,
+        "n_label_conflicts": 1,
+    }
+
+
+def test_a_missed_lesion_has_dice_0_and_is_as_far_as_the_image_is_large() -> None:
+    missed = case("a", Pathology.BENIGN, truth=square(2))
+
+    assert (missed.dice, missed.iou, missed.nsd_2px, missed.detected) == (0, 0, 0, False)
+    assert missed.hd95_px == pytest.approx(np.hypot(10, 10))
+
+
+def test_an_image_without_patient_is_drawn_with_its_near_duplicates() -> None:
+    item = LabelledImage(image_id="i", image_path=Path("x.png"), group="g")
+    empty = np.zeros((10, 10), dtype=bool)
+
+    found = evaluate_case(item, None, findings_of(empty, dict.fromkeys(Pathology, 1 / 3)))
+
+    assert (found.patient, found.patient_named) == ("g", False)
+
+
+@pytest.mark.parametrize(
+    ("share", "size"), [(0.039, "small"), (0.04, "medium"), (0.0899, "medium"), (0.09, "large")]
+)
+def test_lesions_are_grouped_by_their_share_of_the_image(share: float, size: str) -> None:
+    lesion = case("a", Pathology.BENIGN, pred=square(2), truth=square(2))
+
+    figures = summarise([dataclasses.replace(lesion, lesion_share=share)], resamples=20)
+
+    groups = {name: figures["by_lesion_size"][name]["n_images"] for name in SIZES}
+    assert groups == {name: int(name == size) for name in SIZES}
+
+
+def test_scanners_have_figures_of_their_own() -> None:
+    good = case("a", Pathology.BENIGN, pred=square(2), truth=square(2))
+    cases = [
+        dataclasses.replace(good, device="Alpha"),
+        dataclasses.replace(good, device="Beta", dice=0.4),
+        dataclasses.replace(good, dice=0.2),
+    ]
+
+    scanners = summarise(cases, resamples=20)["by_scanner"]
+
+    told = {name: group["segmentation"]["dice"]["value"] for name, group in scanners.items()}
+    assert told == {"Alpha": 1.0, "Beta": 0.4, "not stated": 0.2}
+
+
+def test_calibration_is_told_before_and_after_scaling() -> None:
+    benign = Pathology.BENIGN
+    cases = [case(str(i), benign, malignant=0.1) for i in range(10)]
+
+    figures = summarise(cases, resamples=20, temperature=0.5)["classification"]
+
+    before = 0.1**0.5 / (0.1**0.5 + 0.9**0.5)
+    assert figures["ece"]["value"] == pytest.approx(0.1)
+    assert figures["ece_before_scaling"]["value"] == pytest.approx(before)
+
+
 def test_what_the_data_cannot_give_is_none() -> None:
     figures = few([case("a", None)])
 
@@ -170,5 +253,4 @@ def test_an_overlay_draws_both_outlines_and_leaves_the_rest() -> None:
 
     assert tuple(picture[0, 0]) == (100, 100, 100)
     assert tuple(picture[1, 2]) == (255, 196, 0)
-    assert tuple(picture[8, 5]) == (0, 220, 120)
-    assert gallery([("a", picture)], side_px=40).size == (160, 58)
+    assert tuple(picture[8, 5]) == (86, 180, 233)

@@ -30,7 +30,7 @@ from sonoloop.evaluation.summary import summarise, used_cases
 from sonoloop.geometry import Mask
 from sonoloop.imaging.image import UltrasoundImage
 from sonoloop.imaging.labelled import read_labelled
-from sonoloop.inference.evaluate import evaluate_images
+from sonoloop.inference.evaluate import TWICE, evaluate_images
 from sonoloop.inference.pipeline import DualStagePipeline
 from sonoloop.networks.card import ModelCard, read_card
 from sonoloop.records import Findings, LabelledImage
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sonoloop.evaluation.plots.gallery import Tile
 
 LAYOUTS: tuple[Layout, ...] = ("busi", "busbra", "manifest", "folder", "studies")
+SHOWN: Final = ("segmentation", "detection", "classification", "uncertainty")
 NOT_EVALUATED: Final = "not_evaluated.csv"
 
 
@@ -88,7 +89,8 @@ def evaluate(
         _refuse_nothing(run, out_dir)
         err.print("bootstrapping the intervals ...")
         metrics = _metrics(run.cases, point, card) | {
-            "n_unread": len(run.left_out),
+            "n_unread": sum(reason != TWICE for _, reason in run.left_out),
+            "n_duplicate_ids": sum(reason == TWICE for _, reason in run.left_out),
             "n_skipped": len(reading.skipped),
             "models": {
                 "segmentation": pipeline.segmentation_model,
@@ -211,11 +213,13 @@ def _tile(case: Case, item: LabelledImage, packed: npt.NDArray[np.uint8]) -> "Ti
 def _show(metrics: dict[str, Any], folder: Path) -> None:
     title = f"{metrics['n_images']} images, {metrics['n_patients']} patients"
     table = Table("figure", "value", "95 % interval", title=title)
-    for group in ("segmentation", "detection", "classification", "uncertainty"):
-        for name, figure in metrics[group].items():
+    told = {group: metrics[group] for group in SHOWN}
+    for side in ("reader", "difference"):
+        told[f"birads.patient.{side}"] = metrics["birads"]["patient"][side]
+    for group, figures in told.items():
+        for name, figure in figures.items():
             if isinstance(figure, dict) and figure["value"] is not None:
-                low, high = figure["ci95"] or (np.nan, np.nan)
-                row = f"{figure['value']:.3f}", f"{low:.3f} - {high:.3f}"
-                table.add_row(f"{group}.{name}", *row)
+                interval = " - ".join(f"{end:.3f}" for end in figure["ci95"] or ())
+                table.add_row(f"{group}.{name}", f"{figure['value']:.3f}", interval)
     out.print(table)
     out.print(f"report: {folder}", highlight=False, soft_wrap=True)

@@ -96,7 +96,7 @@ def evaluate_case(item: LabelledImage, truth: Mask | None, findings: Findings) -
         malignant=findings.probabilities[Pathology.MALIGNANT],
         benign=findings.probabilities[Pathology.BENIGN],
         normal=findings.probabilities[Pathology.NORMAL],
-        uncertainty=getattr(findings, "uncertainty", None),
-        pathology_uncertainty=getattr(findings, "pathology_uncertainty", None),
+        uncertainty=findings.uncertainty,
+        pathology_uncertainty=findings.pathology_uncertainty,
         seconds=findings.seconds,
     )
