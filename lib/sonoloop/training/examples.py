@@ -19,6 +19,7 @@ from sonoloop.settings import ClassifierTask, TrainingSettings
 from sonoloop.training.jitter import Surroundings, stack, with_surroundings
 from sonoloop.transforms.crop import crop_box, lesion_crop_box
 from sonoloop.transforms.letterbox import letterbox_mask, letterbox_pixels
+from sonoloop.transforms.preprocess import preprocess
 
 logger = logging.getLogger(__name__)
 
@@ -107,18 +108,27 @@ def _gather(
         return [example for examples in pool.map(attempt, items) for example in examples]
 
 
-def segmentation_examples(items: Sequence[LabelledImage], size_px: int) -> SegmentationExamples:
-    """Every item whose outline is known, letterboxed to ``size_px``.
+def _read(item: LabelledImage, steps: Sequence[str]) -> tuple[Pixels, Mask]:
+    """Picture and mask after the preprocessing ``steps``, on one grid."""
+    image, mask = read_labelled(item)
+    pixels, kept = preprocess(image.pixels, steps)
+    return pixels, mask[kept.top : kept.bottom, kept.left : kept.right]
+
+
+def segmentation_examples(
+    items: Sequence[LabelledImage], size_px: int, *, preprocessing: Sequence[str] = ()
+) -> SegmentationExamples:
+    """Every item whose outline is known, after ``preprocessing``, letterboxed to ``size_px``.
 
     Raises:
         TrainingError: If none is left.
     """
 
     def make(item: LabelledImage) -> list[tuple[Pixels, Pixels, str]]:
-        image, mask = read_labelled(item)
+        pixels, mask = _read(item, preprocessing)
         return [
             (
-                letterbox_pixels(image.pixels, size_px)[0],
+                letterbox_pixels(pixels, size_px)[0],
                 letterbox_mask(mask, size_px),
                 item.image_id,
             )
@@ -144,7 +154,7 @@ def classification_examples(
     Args:
         items: Those without pathology, or malignant or benign without a lesion outline where one
             is needed, are left out.
-        settings: Size, crop, margin and seed.
+        settings: Preprocessing, size, crop, margin and seed.
         classes: Pathologies that are told apart, in the order of the network's outputs.
         jitter: Farthest a side of a crop will move; 0 stores no surroundings.
         min_pathologies: How many different ones there must be.
@@ -157,15 +167,15 @@ def classification_examples(
     def make(item: LabelledImage) -> list[tuple[Pixels, int, str, Surroundings | None]]:
         if item.pathology not in classes:
             return []
-        image, mask = read_labelled(item)
+        pixels, mask = _read(item, settings.preprocessing)
         index = classes.index(item.pathology)
         return [
             (
-                letterbox_pixels(crop_box(image.pixels, box), size_px)[0],
+                letterbox_pixels(crop_box(pixels, box), size_px)[0],
                 index,
                 item.image_id,
                 with_surroundings(
-                    image.pixels, box, margin=settings.crop_margin, jitter=jitter, size_px=size_px
+                    pixels, box, margin=settings.crop_margin, jitter=jitter, size_px=size_px
                 )
                 if jitter
                 else None,

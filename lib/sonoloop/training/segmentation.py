@@ -61,8 +61,9 @@ def train_segmentation(
     )
     usable = [item for item in items if item.has_mask]
     train_items, validation_items = divide(usable, settings, has_lesion)
-    train = segmentation_examples(train_items, settings.input_size_px)
-    validation = segmentation_examples(validation_items, settings.input_size_px)
+    size_px, steps = settings.input_size_px, settings.preprocessing
+    train = segmentation_examples(train_items, size_px, preprocessing=steps)
+    validation = segmentation_examples(validation_items, size_px, preprocessing=steps)
     if not train.masks.any():
         raise TrainingError("no training image has a lesion (label some images with lesions)")
     problem = Problem(

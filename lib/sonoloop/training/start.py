@@ -28,7 +28,7 @@ def starting_network(
     """Network, architecture, options, parent id and settings of a training.
 
     A warm start takes architecture, its options, input size and classes from the model it starts
-    from.
+    from, and its preprocessing unless another is named.
 
     Raises:
         ConfigError: If the architecture or one of its options is unknown, or its ImageNet weights
@@ -57,7 +57,11 @@ def starting_network(
             f"cannot start with {settings.architecture_options} from {card.model_id}, built with "
             f"{card.options} (leave architecture_options empty or set warm_start to false)"
         )
-    settings = dataclasses.replace(settings, input_size_px=card.input_size_px)
+    settings = dataclasses.replace(
+        settings,
+        input_size_px=card.input_size_px,
+        preprocessing=settings.preprocessing or card.preprocessing,
+    )
     if task == "classification":
         settings = _with_classes_of(card, settings)
     return network, card.architecture, card.options, card.model_id, settings
@@ -133,6 +137,7 @@ def new_card(
         draft,
         model_id=f"{draft.task}-{now:%Y%m%dT%H%M%S}-{suffix}",
         created_at=now.isoformat(timespec="seconds"),
+        preprocessing=settings.preprocessing,
         data=data,
         settings=settings.as_dict(),
         metrics={
