@@ -54,6 +54,7 @@ def many_cases(make_case: MakeCase) -> list[Case]:
     cases = []
     for index in range(120):
         malignant = index // 2 % 3 == 0
+        categories = ("4B", "5") if malignant else ("2", "3", "4A")
         score = float(np.clip(rng.normal(0.65 if malignant else 0.35, 0.2), 0, 1))
         agreement = float(np.clip(rng.normal(0.85, 0.15), 0, 1))
         cases.append(
@@ -62,9 +63,7 @@ def many_cases(make_case: MakeCase) -> list[Case]:
                 patient=f"patient-{index // 2}",
                 device=("Alpha", "Beta")[index // 2 % 2],
                 pathology=Pathology.MALIGNANT if malignant else Pathology.BENIGN,
-                birads=("4B", "5")[index // 6 % 2]
-                if malignant
-                else ("2", "3", "4A")[index // 6 % 3],
+                birads=categories[index // 6 % len(categories)],
                 dice=agreement,
                 lesion_share=float(rng.uniform(0.01, 0.3)),
                 malignant=score,

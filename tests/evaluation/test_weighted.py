@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,7 +16,9 @@ CALLED = SCORE >= 0.5
 TIMES = rng.integers(0, 4, (3, 80))
 """Three resamples: how often each case was drawn."""
 
-AGAINST_SKLEARN = {
+Theirs = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
+
+AGAINST_SKLEARN: dict[str, tuple[Statistic, Theirs]] = {
     "auc": (
         weighted.auc(TRUTH, SCORE),
         lambda t, s, w: metrics.roc_auc_score(t, s, sample_weight=w),

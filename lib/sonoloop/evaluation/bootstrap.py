@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from sonoloop.evaluation.weighted import Statistic, Values, Weights
 
@@ -32,13 +33,14 @@ class Bootstrap:
         self, patients: Sequence[str], *, seed: int = 0, resamples: int = RESAMPLES
     ) -> None:
         self.size = len(patients)
+        self.patients = len(set(patients))
         if not patients:
             return
         names, self._patient = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
         draws = np.random.default_rng(seed).integers(0, len(names), (resamples, len(names)))
         shifted = draws + np.arange(resamples)[:, None] * len(names)
         counts = np.bincount(shifted.ravel(), minlength=draws.size)
-        self._counts = counts.reshape(draws.shape).astype(np.uint32)
+        self._counts: npt.NDArray[np.uint32] = counts.reshape(draws.shape).astype(np.uint32)
 
     def repeats(self, statistic: Statistic) -> Values:
         """Values of a statistic, one a resample; nan where a resample gives none."""
@@ -56,7 +58,7 @@ class Bootstrap:
         value = float(statistic(np.ones((1, self.size)))[0]) if self.size else np.nan
         if np.isnan(value):
             return {"value": None, "ci95": None}
-        repeats = self.repeats(statistic) if self._counts.shape[1] > 1 else np.empty(0)
+        repeats = self.repeats(statistic) if self.patients > 1 else np.empty(0)
         known = repeats[~np.isnan(repeats)]
         interval = [float(end) for end in np.percentile(known, [2.5, 97.5])] if known.size else None
         return {"value": value, "ci95": interval}

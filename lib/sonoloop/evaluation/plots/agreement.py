@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -34,7 +35,7 @@ def size_plot(cases: Sequence[Case], *, resamples: int) -> Figure | None:
     if not lesions:
         return None
     share = np.array([case.lesion_share for case in lesions], dtype=np.float64) * 100
-    agreement = np.array([case.dice for case in lesions], dtype=np.float64)
+    agreement = _dice(lesions)
     missed = np.array([not case.detected for case in lesions])
     dice = Bootstrap([c.patient for c in lesions], resamples=resamples).figure(
         weighted.mean(agreement)
@@ -65,6 +66,10 @@ def size_plot(cases: Sequence[Case], *, resamples: int) -> Figure | None:
     axis.set_ylim(-0.03, 1.03)
     axis.legend(loc="lower right", fontsize=SMALL)
     return figure
+
+
+def _dice(lesions: Sequence[Case]) -> npt.NDArray[np.float64]:
+    return np.array([case.dice for case in lesions], dtype=np.float64)
 
 
 def _two_and_five(value: float, _: int | None) -> str:
@@ -101,7 +106,7 @@ def scanner_plot(cases: Sequence[Case], *, resamples: int) -> Figure | None:
     }
     figure, (axis,) = canvas(7.4, 1.6 + 0.75 * len(groups))
     axis.boxplot(
-        [[case.dice for case in group] for group in groups.values()],
+        [_dice(group) for group in groups.values()],
         orientation="horizontal",
         widths=0.55,
         flierprops={"markersize": 3, "markeredgecolor": GREY},
@@ -112,7 +117,7 @@ def scanner_plot(cases: Sequence[Case], *, resamples: int) -> Figure | None:
     labels = []
     for row, (name, group) in enumerate(groups.items(), start=1):
         mean = Bootstrap([c.patient for c in group], resamples=resamples).figure(
-            weighted.mean([case.dice for case in group])
+            weighted.mean(_dice(group))
         )
         axis.errorbar(
             mean["value"], row, xerr=bars(mean), fmt="D", color=VERMILLION, markersize=5, capsize=3,
