@@ -22,7 +22,7 @@ LAYERS = [
     },
     {"inference", "store"},
     {"training", "importing", "pacs"},
-    {"service"},
+    {"service", "scenarios"},
     {"web"},
     {"tasks"},
     {"cli"},

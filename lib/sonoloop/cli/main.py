@@ -1,4 +1,4 @@
-"""``sonoloop``: serve, import, train, predict, evaluate, bench."""
+"""``sonoloop``: serve, import, train, predict, evaluate, scenarios, bench."""
 
 from typing import Annotated
 
@@ -9,6 +9,7 @@ from sonoloop.cli import bench, train
 from sonoloop.cli.evaluate import evaluate
 from sonoloop.cli.import_data import import_data
 from sonoloop.cli.predict import predict
+from sonoloop.cli.scenarios import scenarios
 from sonoloop.cli.serve import serve
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app.command(name="import")(import_data)
 app.add_typer(train.app, name="train")
 app.command()(predict)
 app.command()(evaluate)
+app.command()(scenarios)
 app.add_typer(bench.app, name="bench")
 
 

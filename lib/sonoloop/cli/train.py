@@ -168,7 +168,7 @@ def segmentation(
         items = gather(data, split)
         from sonoloop.training.segmentation import train_segmentation
 
-        _log_quietly()
+        quiet_logs()
         _train("segmentation", train_segmentation, items, settings, run_dir=out_dir, initial=start)
 
 
@@ -217,12 +217,13 @@ def classification(
             err.print(f"{count} images left out: {reason}", highlight=False, soft_wrap=True)
         from sonoloop.training.classification import train_classification
 
-        _log_quietly()
+        quiet_logs()
         _train(
             "classification", train_classification, items, settings, run_dir=out_dir, initial=start
         )
 
 
-def _log_quietly() -> None:
+def quiet_logs() -> None:
+    """Leave the terminal to progress: of logs only warnings are shown."""
     logging.getLogger("ignite").setLevel(logging.WARNING)
     logging.getLogger("sonoloop").setLevel(logging.WARNING)
