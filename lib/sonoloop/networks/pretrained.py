@@ -4,15 +4,16 @@
   from Google's TensorFlow release, Apache-2.0).
 * MobileNetV2: a file ``mobilenet_v2_1.0_224.npz`` with folded batch norm, named by the environment
   variable ``SONOLOOP_IMAGENET_MOBILENETV2``.
-* Everything else: the loaders of timm and segmentation_models_pytorch, which read the local cache
-  of huggingface_hub. A file that is not there is fetched only when that is allowed; without it
-  no connection is opened.
+* Everything else: the files that timm and segmentation_models_pytorch name, in the local cache of
+  huggingface_hub. One that is not there is fetched only when that is allowed; otherwise no
+  connection is opened.
 """
 
 import dataclasses
 import hashlib
 import importlib.metadata
 import importlib.util
+import json
 import os
 import zipfile
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ import numpy as np
 import segmentation_models_pytorch as smp
 import timm
 import torch
-from huggingface_hub import hf_hub_download
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -202,11 +204,15 @@ def _timm_settings(encoder: str) -> dict[str, Any]:
 
 
 def _by_smp(encoder: str, *, allow_download: bool) -> Pretrained:
+    # Its own loader asks the hub even for what is in the cache, so the file is found first.
     repository, revision = _smp_repository(encoder)
-    for file in ("config.json", "model.safetensors"):
+    found = [
         _hub_file(repository, file, revision=revision, allow_download=allow_download)
-    network = smp.encoders.get_encoder(encoder, in_channels=3, weights="imagenet")
-    settings = smp.encoders.get_preprocessing_params(encoder)
+        for file in ("config.json", "model.safetensors")
+    ]
+    settings = json.loads(found[0].read_text(encoding="utf-8"))
+    network = smp.encoders.get_encoder(encoder, in_channels=3, weights=None)
+    network.load_state_dict(load_file(found[1]))
     return Pretrained(network.state_dict(), tuple(settings["mean"]), tuple(settings["std"]))
 
 
@@ -218,18 +224,17 @@ def _smp_repository(encoder: str) -> tuple[str, str]:
 def _hub_file(
     repository: str, file: str, *, revision: str | None = None, allow_download: bool
 ) -> Path:
-    try:
-        return Path(
-            hf_hub_download(
-                repository, file, revision=revision, local_files_only=not allow_download
-            )
-        )
-    except OSError as error:
-        if allow_download:
-            problem = f"ImageNet weights {repository} cannot be fetched: {error}"
-        else:
-            problem = (
+    cached = try_to_load_from_cache(repository, file, revision=revision)
+    if isinstance(cached, str):
+        return Path(cached)
+    if not allow_download:
+        raise ConfigError(
+            [
                 f"ImageNet weights {repository} are not on this machine "
                 "(set allow_download to true to fetch them once, or initial_weights to random)"
-            )
-        raise ConfigError([problem]) from None
+            ]
+        )
+    try:
+        return Path(hf_hub_download(repository, file, revision=revision))
+    except OSError as error:
+        raise ConfigError([f"ImageNet weights {repository} cannot be fetched: {error}"]) from None
