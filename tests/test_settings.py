@@ -58,3 +58,35 @@ def test_a_network_input_is_a_multiple_of_32(side: int) -> None:
 def test_a_choice_is_one_of_its_words() -> None:
     with pytest.raises(ConfigError, match="precision: input should be 'auto', 'float32' or 'bf16'"):
         TrainingSettings.from_conf({"precision": "int8"})
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("", {}),
+        ("channel=false, spatial=true", {"channel": False, "spatial": True}),
+        ("dropout=0.3,channels=[4, 8, 16]", {"dropout": 0.3, "channels": [4, 8, 16]}),
+        ('{"channels": [4, 8], "norm": "batch"}', {"channels": [4, 8], "norm": "batch"}),
+        ("norm=batch", {"norm": "batch"}),
+    ],
+)
+def test_options_of_an_architecture_are_pairs_or_json(
+    text: str, options: dict[str, object]
+) -> None:
+    settings = TrainingSettings.from_conf({"architecture_options": text})
+
+    assert settings.architecture_options == options
+    assert TrainingSettings.from_conf(settings.as_dict()) == settings
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("channel", "takes name=value pairs or a json object, got 'channel'"),
+        ('{"channel": ', "input should be a valid dictionary"),
+        ('{"channel": null}', "input should be a valid"),
+    ],
+)
+def test_malformed_options_are_refused_with_the_rule(text: str, rule: str) -> None:
+    with pytest.raises(ConfigError, match=f"architecture_options: {rule}"):
+        TrainingSettings.from_conf({"architecture_options": text})

@@ -9,7 +9,6 @@ from sonoloop.networks.build import architectures, build_network, default_archit
 from sonoloop.networks.card import ModelCard, card_from_dict, read_card, write_card
 from sonoloop.networks.device import resolve_device
 from sonoloop.networks.weights import load_model, save_model
-from sonoloop.records import ModelTask
 
 SMALL = {"channels": [4, 8, 16]}
 
@@ -28,17 +27,72 @@ def model_dir(tmp_path: Path) -> Path:
     return tmp_path / "seg-1"
 
 
-@pytest.mark.parametrize(
-    ("task", "architecture"),
-    [(t, a) for t in ("segmentation", "classification") for a in architectures(t)],
-)
-def test_every_architecture_takes_a_grey_batch(task: ModelTask, architecture: str) -> None:
-    network = build_network(task, architecture).eval()
+@pytest.mark.parametrize("architecture", architectures("classification"))
+def test_a_classifier_has_as_many_outputs_as_classes(architecture: str) -> None:
+    images = torch.zeros(2, 1, 64, 64)
 
     with torch.inference_mode():
-        output = network(torch.zeros(2, 1, 64, 64))
+        two, three = (
+            build_network("classification", architecture, **options).eval()(images)
+            for options in ({"classes": 2}, {})
+        )
 
-    assert tuple(output.shape) == ((2, 1, 64, 64) if task == "segmentation" else (2, 3))
+    assert tuple(two.shape) == (2, 2)
+    assert tuple(three.shape) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "options", "parameters"),
+    [
+        # Sizes of the paper, which counts 9 weights a channel more for the second and third colour.
+        ("cmunext", {}, 3_149_185 - 2 * 9 * 16),
+        (
+            "cmunext",
+            {
+                "channels": [8, 16, 32, 64, 128],
+                "depths": [1, 1, 1, 1, 1],
+                "kernels": [3, 3, 7, 7, 9],
+            },
+            417_505 - 2 * 9 * 8,
+        ),
+    ],
+)
+def test_cmunext_has_the_size_of_its_paper(
+    architecture: str, options: dict[str, list[int]], parameters: int
+) -> None:
+    network = build_network("segmentation", architecture, **options)
+
+    assert sum(p.numel() for p in network.parameters()) == parameters
+
+
+@pytest.mark.parametrize(
+    ("branches", "widths"),
+    [
+        ({}, 3),
+        ({"channel": False}, 2),
+        ({"spatial": False, "multi_scale": False}, 1),
+        ({"channel": False, "spatial": False, "multi_scale": False}, 1),
+    ],
+)
+def test_branches_of_the_multi_attention_network_can_go(
+    branches: dict[str, bool], widths: int
+) -> None:
+    network = build_network("classification", "multi_attention", channels=[8, 16], **branches)
+
+    assert network.get_parameter("head.1.weight").shape == (3, 16 * widths)
+    present = {name.split(".")[1] for name in network.state_dict() if name.startswith("branches.")}
+    assert present.isdisjoint(branches)
+
+
+def test_the_decoder_of_linknet_is_weighed_by_channel_and_place() -> None:
+    plain, attended = (
+        set(build_network("segmentation", "linknet_inceptionresnetv2", attention=on).state_dict())
+        for on in (False, True)
+    )
+
+    blocks = {n.split(".")[2] for n in attended if ".attention." in n and n.startswith("decoder.")}
+    assert blocks == {"0", "1", "2", "3", "4"}
+    assert not any(".attention." in name for name in plain)
 
 
 def test_the_defaults_are_attention_unet_and_efficientnet_b0() -> None:
@@ -51,9 +105,22 @@ def test_a_misspelt_architecture_is_refused_with_a_suggestion() -> None:
         build_network("segmentation", "atention_unet")
 
 
-def test_an_unknown_option_is_refused() -> None:
-    with pytest.raises(ConfigError, match="options of attention_unet"):
-        build_network("segmentation", "attention_unet", depth=3)
+@pytest.mark.parametrize(
+    ("architecture", "options", "told"),
+    [
+        ("attention_unet", {"dropuot": 0.1}, "unknown 'dropuot'; did you mean 'dropout'"),
+        ("attention_unet", {"depth": 3}, "unknown 'depth'; one of channels, dropout"),
+        ("attention_unet", {"dropout": 1.5}, "dropout: input should be less than 1, got 1.5"),
+        ("attention_unet", {"channels": [16]}, "channels: tuple should have at least 2 items"),
+        ("cmunext", {"channels": [8, 16]}, r"channels\.2: field required"),
+        ("cmunext", {"kernels": [3, 3, 7, 7, 0]}, r"kernels\.4: .*greater than or equal to 3"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_refused_with_the_rule(
+    architecture: str, options: dict[str, object], told: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"options of {architecture}: {told}"):
+        build_network("segmentation", architecture, **options)
 
 
 def test_a_saved_model_comes_back_the_same(model_dir: Path) -> None:
