@@ -6,6 +6,7 @@ import typer
 
 from sonoloop import __version__
 from sonoloop.cli import bench, train
+from sonoloop.cli.combine import combine
 from sonoloop.cli.evaluate import evaluate
 from sonoloop.cli.import_data import import_data
 from sonoloop.cli.predict import predict
@@ -24,6 +25,7 @@ app.command(name="import")(import_data)
 app.add_typer(train.app, name="train")
 app.command()(predict)
 app.command()(evaluate)
+app.command()(combine)
 app.command()(scenarios)
 app.add_typer(bench.app, name="bench")
 

@@ -7,7 +7,7 @@ knows comes from a model folder (:mod:`sonoloop.networks.weights`) or from
 
 import difflib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,8 +16,12 @@ from pydantic_core import ErrorDetails
 
 from sonoloop.errors import ConfigError
 from sonoloop.networks.classifiers import CLASSIFIERS
+from sonoloop.networks.ensemble import Ensemble, Member
 from sonoloop.networks.segmenters import SEGMENTERS, Builder
 from sonoloop.records import ModelTask
+
+ENSEMBLE = "ensemble"
+"""Architecture of a model that :func:`build_ensemble` puts together; never trained from nothing."""
 
 _BUILDERS: dict[ModelTask, dict[str, Builder]] = {
     "segmentation": SEGMENTERS,
@@ -48,6 +52,8 @@ def build_network(task: ModelTask, architecture: str, **options: Any) -> torch.n
         ConfigError: If the architecture or an option is unknown, or an option's value does not fit.
     """
     builders = _BUILDERS[task]
+    if architecture == ENSEMBLE:
+        return build_ensemble(task, options.get("members", []))
     if architecture not in builders:
         hint = _hint(architecture, builders)
         raise ConfigError([f"unknown {task} architecture {architecture!r}; {hint}"])
@@ -58,6 +64,33 @@ def build_network(task: ModelTask, architecture: str, **options: Any) -> torch.n
         raise ConfigError(
             [f"options of {architecture}: {_problem(builder, e)}" for e in error.errors()]
         ) from None
+
+
+def build_ensemble(task: ModelTask, members: Sequence[Mapping[str, Any]]) -> Ensemble:
+    """Networks that answer as one.
+
+    Args:
+        task: Of every member.
+        members: Of each ``architecture``, ``options``, ``input_size_px`` and ``temperature``.
+
+    Raises:
+        ConfigError: If there are fewer than two, or one cannot be built.
+    """
+    if len(members) < 2:
+        raise ConfigError([f"an ensemble has at least two members, got {len(members)}"])
+    missing = {"architecture", "options", "input_size_px", "temperature"}
+    for member in members:
+        if missing - set(member):
+            raise ConfigError([f"a member of an ensemble lacks {sorted(missing - set(member))}"])
+    built = [
+        Member(
+            build_network(task, str(member["architecture"]), **member["options"]),
+            int(member["input_size_px"]),
+            float(member["temperature"]),
+        )
+        for member in members
+    ]
+    return Ensemble(built, segments=task == "segmentation")
 
 
 def _problem(builder: Builder, error: ErrorDetails) -> str:

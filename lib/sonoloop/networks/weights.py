@@ -13,15 +13,29 @@ from sonoloop.networks.build import build_network
 from sonoloop.networks.card import WEIGHTS_FILE, ModelCard, read_card, write_card
 
 
-def save_model(network: torch.nn.Module, card: ModelCard, directory: Path) -> ModelCard:
-    """Write a model folder; returns the card with the hash of the weights filled in."""
+def save_model(
+    network: torch.nn.Module, card: ModelCard, directory: Path, *, half: bool = False
+) -> ModelCard:
+    """Write a model folder; returns the card with the hash of the weights filled in.
+
+    Args:
+        network: Whose weights are written.
+        card: What it is.
+        directory: Made if need be.
+        half: Write numbers of 16 bits, which halves the file; the network still computes in 32.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
+    tensors = {name: _stored(t, half=half) for name, t in network.state_dict().items()}
     path = directory / WEIGHTS_FILE
     save_file(tensors, path, metadata={"model_id": card.model_id})
     card = dataclasses.replace(card, weights_sha256=sha256_of(path))
     write_card(directory, card)
     return card
+
+
+def _stored(tensor: torch.Tensor, *, half: bool) -> torch.Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor.half() if half and tensor.is_floating_point() else tensor
 
 
 def load_weights(network: torch.nn.Module, directory: Path) -> None:
