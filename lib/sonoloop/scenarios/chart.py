@@ -41,13 +41,14 @@ def draw_chart(table: dict[str, Any]) -> Figure | None:
         return None
     size = LABELS_IN + PANEL_IN * len(shown), FRAME_IN + ROW_IN * len(rows)
     figure, axes = canvas(*size, columns=len(shown))
+    labels = _labels(rows)
     tests = list(dict.fromkeys(row["tested_on"] for row in rows))
     for axis, name in zip(axes, shown, strict=True):
         for at, row in enumerate(rows):
             _dot(axis, at, row, name, COLOURS[tests.index(row["tested_on"]) % len(COLOURS)])
         tidy(axis, title=TITLES[name], x=f"{TITLES[name]}, 95 % interval by patient", y="")
         axis.set_ylim(len(rows) - 0.4, -0.6)
-        axis.set_yticks(range(len(rows)), [] if axis is not axes[0] else list(map(_label, rows)))
+        axis.set_yticks(range(len(rows)), labels if axis is axes[0] else [])
         axis.tick_params(axis="y", labelsize=SMALL)
     figure.suptitle(f"{table['scenario']}: {table['question']}", fontsize=10.5)
     return figure
@@ -58,9 +59,15 @@ def _value(row: dict[str, Any], name: str) -> float | None:
     return None if figure is None else figure["value"]
 
 
-def _label(row: dict[str, Any]) -> str:
-    status = "" if "figures" in row else f" ({row['status']})"
-    return f"{row['variant']}: {row['trained_on']} → {row['tested_on']}{status}"
+def _labels(rows: list[dict[str, Any]]) -> list[str]:
+    """What is compared; the training data only where they differ."""
+    several = len({row["trained_on"] for row in rows}) > 1
+    labels = []
+    for row in rows:
+        trained = f"{row['trained_on']} " if several else ""
+        status = "" if "figures" in row else f" ({row['status']})"
+        labels.append(f"{row['variant']}: {trained}→ {row['tested_on']}{status}")
+    return labels
 
 
 def _dot(axis: Axes, at: int, row: dict[str, Any], name: str, colour: str) -> None:
