@@ -21,8 +21,9 @@ FEW = 40
 
 
 def legend(axis: Axes) -> str:
-    told = axis.get_legend()
-    assert told is not None
+    figure = axis.get_figure(root=True)
+    assert figure is not None
+    told = axis.get_legend() or figure.legends[0]
     return "\n".join(text.get_text() for text in told.get_texts())
 
 

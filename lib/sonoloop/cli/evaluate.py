@@ -219,7 +219,7 @@ def _show(metrics: dict[str, Any], folder: Path) -> None:
     for group, figures in told.items():
         for name, figure in figures.items():
             if isinstance(figure, dict) and figure["value"] is not None:
-                interval = " - ".join(f"{end:.3f}" for end in figure["ci95"] or ())
+                interval = ", ".join(f"{end:.3f}" for end in figure["ci95"] or ())
                 table.add_row(f"{group}.{name}", f"{figure['value']:.3f}", interval)
     out.print(table)
     out.print(f"report: {folder}", highlight=False, soft_wrap=True)

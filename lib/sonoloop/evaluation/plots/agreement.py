@@ -64,7 +64,7 @@ def size_plot(cases: Sequence[Case], *, resamples: int) -> Figure | None:
         y="Dice",
     )
     axis.set_ylim(-0.03, 1.03)
-    axis.legend(loc="lower right", fontsize=SMALL)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
     return figure
 
 

@@ -67,6 +67,7 @@ def gallery_plot(rows: Mapping[str, Sequence[Tile]]) -> Figure | None:
         axes[0].set_ylabel(name, fontsize=11)
         for index, axis in enumerate(axes):
             _blank(axis)
+            axis.set_anchor("N")  # captions of a row on one line
             if index < len(tiles):
                 _draw(axis, tiles[index])
     lines = [
