@@ -60,6 +60,41 @@ def test_a_model_is_compiled_once_and_again_when_its_weights_change(
     assert not is_compiled(folder)
 
 
+def test_a_form_compiled_by_an_earlier_version_is_made_anew(
+    classifier_dir: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(classifier_dir, folder)
+    source = folder / "openvino" / "source.json"
+    earlier = json.loads(source.read_text())
+    assert is_compiled(folder)
+    del earlier["form"]
+    source.write_text(json.dumps(earlier))
+
+    assert not is_compiled(folder)
+
+
+def test_compiled_and_eager_class_maps_agree_and_leave_the_probabilities_alone(
+    classifier_dir: Path, segmenter_dir: Path
+) -> None:
+    compiled, eager = load_engine(classifier_dir, CPU), TorchEngine(classifier_dir, device="cpu")
+    assert isinstance(compiled, OpenVinoEngine)
+    before = compiled(batch())
+
+    maps = compiled.class_maps(batch())
+
+    assert maps.shape[:2] == (2, 3)
+    scale = np.abs(maps).max()
+    assert scale > 0
+    np.testing.assert_allclose(maps / scale, eager.class_maps(batch()) / scale, atol=1e-4)
+    np.testing.assert_array_equal(compiled(batch()), before)
+    assert compiled.has_maps
+    assert eager.has_maps
+    segmenter = load_engine(segmenter_dir, CPU)
+    assert isinstance(segmenter, OpenVinoEngine)
+    assert not segmenter.has_maps
+
+
 def test_a_model_that_cannot_be_compiled_is_told(segmenter_dir: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(segmenter_dir, folder, ignore=shutil.ignore_patterns("openvino"))
