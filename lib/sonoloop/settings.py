@@ -196,7 +196,7 @@ class TrainingSettings(_Parsed):
         seed: Of weights, shuffling and augmentation.
         device: Where the training runs.
         threads: CPU threads; 0 leaves the choice to the machine.
-        precision: ``auto`` is bf16 where the processor has it, float32 elsewhere.
+        precision: ``auto`` is bf16 where it makes the training faster, float32 elsewhere.
         tracking: Where curves are recorded.
     """
 

@@ -90,7 +90,6 @@ def train_classification(
         loss=_cross_entropy,
         validate=validation,
         task="classification",
-        bf16_on_cpu=False,
     )
     outcome = fit(problem, settings, run_dir, report=report, should_stop=should_stop)
     temperature, operating_point, figures = validation.judge(outcome.network)

@@ -44,8 +44,6 @@ class Problem:
         loss: Of a batch, given the network's call under the right precision.
         validate: Figure to maximise, of the averaged network.
         task: For logs.
-        bf16_on_cpu: Whether bfloat16 makes it faster on a CPU that has it: dense convolutions
-            two to three times, depthwise ones half as fast (seen once each, avx512_bf16).
     """
 
     network: torch.nn.Module
@@ -54,7 +52,6 @@ class Problem:
     loss: Callable[[Callable[[Tensor], Tensor], tuple[Tensor, ...]], Tensor]
     validate: Callable[[Callable[[Tensor], Tensor]], float]
     task: str
-    bf16_on_cpu: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,9 @@ class Outcome:
 def _prepared(problem: Problem, settings: TrainingSettings) -> tuple[torch.device, torch.dtype]:
     device = resolve_device(settings.device)
     limit_threads(settings.threads)
-    use_bf16 = settings.precision == "bf16" or (settings.precision == "auto" and bf16_pays(device))
+    use_bf16 = settings.precision == "bf16" or (
+        settings.precision == "auto" and bf16_pays(device, problem.network)
+    )
     problem.network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return device, torch.bfloat16 if use_bf16 else torch.float32
 

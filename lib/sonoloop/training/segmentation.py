@@ -73,7 +73,6 @@ def train_segmentation(
         loss=_batch_loss(segmentation_loss(settings.loss)),
         validate=_Validation(validation, settings.batch_size),
         task="segmentation",
-        bf16_on_cpu=True,
     )
     outcome = fit(problem, settings, run_dir, report=report, should_stop=should_stop)
     card = new_card(
