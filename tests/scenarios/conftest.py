@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from listening import Listener
 from sonoloop.phantoms.phantom import make_phantom
 from sonoloop.phantoms.spec import LesionKind, random_spec
 from sonoloop.records import ModelTask
 from sonoloop.scenarios.catalogue import Setup
 from sonoloop.scenarios.data import open_set
 from sonoloop.settings import TrainingSettings
-from sonoloop.training.progress import Progress
 
 KINDS: tuple[LesionKind | None, ...] = ("cyst", "carcinoma", "fibroadenoma", "carcinoma", None)
 QUICK = {
@@ -64,25 +64,7 @@ def setup(folders: dict[str, Path]) -> Setup:
     return Setup(sets={n: open_set(n, folder) for n, folder in folders.items()}, base=BASE)
 
 
-class Listener:
-    """A watch that remembers."""
-
-    def __init__(self) -> None:
-        self.begun: list[str] = []
-        self.reused: list[str] = []
-        self.epochs = 0
-
-    def begin(self, what: str) -> None:
-        self.begun.append(what)
-
-    def epoch(self, progress: Progress) -> None:
-        self.epochs = max(self.epochs, progress.epoch)
-
-    def end(self, what: str, *, reused: bool) -> None:
-        if reused:
-            self.reused.append(what)
-
-
 @pytest.fixture
 def listener() -> Listener:
+    """A watch that remembers."""
     return Listener()
