@@ -47,12 +47,19 @@ class Ensemble(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of (N, 1, S, S) in [0, 1]: (N, 1, S, S) of segmenters, (N, classes) else."""
+        return self.merged(
+            [
+                self._answer(network, size, images)
+                for network, size in zip(self.members, self.sizes, strict=True)
+            ]
+        )
+
+    def merged(self, answers: Sequence[Tensor]) -> Tensor:
+        """Logits of the whole, of the logits of every member in their order."""
         logits = torch.stack(
             [
-                self._answer(network, size, images).float() / temperature
-                for network, size, temperature in zip(
-                    self.members, self.sizes, self.temperatures, strict=True
-                )
+                answer.float() / temperature
+                for answer, temperature in zip(answers, self.temperatures, strict=True)
             ]
         )
         if self.training:
@@ -66,9 +73,10 @@ class Ensemble(nn.Module):
         if size == side:
             answer: Tensor = network(images)
             return answer
-        answer = network(_resized(images, size))
-        return _resized(answer, side) if self.segments else answer
+        answer = network(resized(images, size))
+        return resized(answer, side) if self.segments else answer
 
 
-def _resized(images: Tensor, size: int) -> Tensor:
+def resized(images: Tensor, size: int) -> Tensor:
+    """(N, C, S, S) as (N, C, size, size), bilinear."""
     return functional.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)

@@ -11,6 +11,7 @@ MobileNetV3, which has one more layer behind the pooling, the derivative is writ
 the maps are an output of the network, up to a constant factor, and need no torch once compiled.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
 from timm.models.mobilenetv3 import MobileNetV3
 from torch import Tensor, nn
 
+from sonoloop.networks.ensemble import Ensemble, resized
 from sonoloop.networks.multi_attention import MultiAttention
 from sonoloop.networks.scaled import Scaled
 
@@ -69,11 +71,45 @@ def _hard_swish_slope(x: Tensor) -> Tensor:
     return torch.where(x <= -3, 0.0, torch.where(x >= 3, 1.0, between))
 
 
-def class_maps(network: nn.Module) -> ClassMaps | None:
+class EnsembleMaps(nn.Module):
+    """Logits of an ensemble of classifiers, with the mean of its members' maps.
+
+    A map of a linear head is in units of the logit, whose mean over the places it is but for the
+    bias; divided by the member's temperature, maps of several members can be added.
+    """
+
+    def __init__(self, ensemble: Ensemble, members: Sequence[ClassMaps]) -> None:
+        super().__init__()
+        self.ensemble, self.members = ensemble, nn.ModuleList(members)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """As :class:`ClassMaps`; the maps have the finest of the members' grids."""
+        sizes, temperatures = self.ensemble.sizes, self.ensemble.temperatures
+        answers = [
+            member(images if size == images.shape[-1] else resized(images, size))
+            for member, size in zip(self.members, sizes, strict=True)
+        ]
+        finest = max(maps.shape[-1] for _, maps in answers)
+        maps = [
+            resized(maps / temperature, finest)
+            for (_, maps), temperature in zip(answers, temperatures, strict=True)
+        ]
+        return self.ensemble.merged([logits for logits, _ in answers]), torch.stack(maps).mean(0)
+
+
+def class_maps(network: nn.Module) -> ClassMaps | EnsembleMaps | None:
     """The network with its maps, or None when it has another head than these.
 
-    Known are heads of average pooling and one linear layer, and that of MobileNetV3.
+    Known are heads of average pooling and one linear layer, that of MobileNetV3, and ensembles.
     """
+    if isinstance(network, Ensemble):
+        members = [_single(member) for member in network.members]
+        known = [member for member in members if member is not None]
+        return EnsembleMaps(network, known) if len(known) == len(members) else None
+    return _single(network)
+
+
+def _single(network: nn.Module) -> ClassMaps | None:
     inner: Any = network
     if isinstance(network, Scaled):
         inner = network.encoder
