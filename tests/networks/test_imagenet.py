@@ -60,7 +60,7 @@ def put_into(cache: Path, repository: str, revision: str, network: torch.nn.Modu
     return snapshot
 
 
-def with_statistics(network: torch.nn.Module) -> torch.nn.Module:
+def with_statistics(network: torch.nn.Module) -> Any:
     """Batch norms as after a training: other than mean 0 and variance 1."""
     generator = torch.Generator().manual_seed(1)
     for name, tensor in network.state_dict().items():
@@ -161,7 +161,7 @@ def test_weights_of_another_architecture_are_refused() -> None:
 @pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (2.0, -1.0)])
 def test_grey_weights_see_what_three_equal_colours_would(scale: float, shift: float) -> None:
     colour = with_statistics(timm.create_model("resnet18", pretrained=False))
-    ours = timm.create_model("resnet18", pretrained=False, in_chans=1).eval()
+    ours: Any = timm.create_model("resnet18", pretrained=False, in_chans=1).eval()
     ours.load_state_dict(grey(Pretrained(colour.state_dict(), MEAN, STD), scale=scale, shift=shift))
     pixels = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     mean, std = (torch.tensor(x).view(1, 3, 1, 1) for x in (MEAN, STD))
@@ -176,11 +176,10 @@ def test_grey_weights_see_what_three_equal_colours_would(scale: float, shift: fl
 
 
 def test_unfolding_keeps_the_function_and_makes_training_statistics_agree() -> None:
-    network = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 8, 3, bias=False), torch.nn.BatchNorm2d(8), torch.nn.ReLU6()
-    ).eval()
-    with torch.no_grad():
-        network[1].bias.copy_(torch.linspace(-1, 2, 8))
+    norm = torch.nn.BatchNorm2d(8)
+    torch.nn.init.uniform_(norm.bias, -1, 2, generator=torch.Generator().manual_seed(2))
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, bias=False), norm, torch.nn.ReLU6())
+    network.eval()
     images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     others = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 3
     with torch.no_grad():

@@ -26,13 +26,13 @@ def resolve_device(device: str) -> torch.device:
 
 
 def bf16_pays(device: torch.device, network: torch.nn.Module | None = None) -> bool:
-    """Whether a network, where the answer hangs on it, is faster in bfloat16 than in float32.
+    """Whether bfloat16 is faster than float32, for a network where the answer hangs on it.
 
     On Ampere and later GPUs, and on CPUs with avx512_bf16 for networks of mostly dense
     convolutions. Seen on one core of such a CPU (seconds a training step, the better of two):
-    attention U-Net 0.34 in float32 and 0.24 in bfloat16, CMUNeXt 1.11 and 0.53, ResNet18 0.27 and 0.17; but
-    with mostly depthwise ones, EfficientNet-B0 0.27 and 0.41, attention U-Net on EfficientNet-Lite2
-    0.33 and 0.37.
+    attention U-Net 0.34 in float32 and 0.24 in bfloat16, CMUNeXt 1.11 and 0.53, ResNet18 0.27 and
+    0.17; but with mostly depthwise ones, EfficientNet-B0 0.27 and 0.41, attention U-Net on
+    EfficientNet-Lite2 0.33 and 0.37.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
