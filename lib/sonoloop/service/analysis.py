@@ -4,12 +4,19 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import urlencode
+
+import numpy as np
+from PIL import Image
 
 from sonoloop.errors import InvalidRequestError, NotFoundError
+from sonoloop.evaluation.heat import heat_overlay
 from sonoloop.imaging.image import UltrasoundImage
 from sonoloop.imaging.masks import LABEL_EXTENSIONS, encode_label_map
+from sonoloop.inference.explain import Explanation
 from sonoloop.inference.findings_json import findings_to_params
 from sonoloop.labels import PATHOLOGIES
 from sonoloop.records import Findings
@@ -22,6 +29,9 @@ from sonoloop.service.sessions import Sessions
 
 INFER_MODELS: Final = (LESION_MODEL, CLASSIFICATION_MODEL)
 DEFAULT_EXTENSION: Final = ".nrrd"
+EXPLANATION_PATH: Final = "sonoloop/explanation"
+"""Relative to the address of the server."""
+HeatForm: TypeAlias = Literal["overlay", "heatmap"]
 RESULT_DTYPES: Final = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "int64", "bool")
 """What clients may ask for; masks are 8-bit whatever it is, their values fit all of these."""
 
@@ -89,6 +99,23 @@ class Analysis:
         self._inference = inference
         self._building = building
 
+    def image_of_store(self, image_id: str) -> UltrasoundImage:
+        """An image of the store.
+
+        Raises:
+            NotFoundError: If there is no such image.
+            ImageReadError: If its file cannot be read any more.
+        """
+        return self._images.load(self._images.record(image_id))
+
+    def image_of_session(self, session_id: str) -> UltrasoundImage:
+        """The image of a session.
+
+        Raises:
+            NotFoundError: If there is no such session.
+        """
+        return self._sessions.load(self._sessions.get(session_id, touch=True))
+
     def of_image(self, image_id: str) -> Findings:
         """Findings of an image of the store.
 
@@ -97,7 +124,7 @@ class Analysis:
             ImageReadError: If its file cannot be read any more.
             BusyError: If the models are not loaded in time.
         """
-        return self._inference.analyse(self._images.load(self._images.record(image_id)))
+        return self._inference.analyse(self.image_of_store(image_id))
 
     def of_session(self, session_id: str) -> Findings:
         """Findings of the image of a session.
@@ -106,8 +133,7 @@ class Analysis:
             NotFoundError: If there is no such session, or no model yet.
             BusyError: If the models are not loaded in time.
         """
-        session = self._sessions.get(session_id, touch=True)
-        return self._inference.analyse(self._sessions.load(session))
+        return self._inference.analyse(self.image_of_session(session_id))
 
     def of_file(self, data: bytes, filename: str) -> Findings:
         """Findings of an image sent along; nothing of it is kept.
@@ -130,6 +156,40 @@ class Analysis:
             return receive_image(data, filename, folder, stem="image").image
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def explanation_link(unexplained: str | None, **query: str) -> dict[str, Any]:
+    """Whether and where the diagnosis is explained, for the ``params`` of an answer.
+
+    Args:
+        unexplained: Why it is not, or None.
+        query: Names the image; empty for one that was sent along and not kept.
+    """
+    known = {name: value for name, value in query.items() if value}
+    at = f"{EXPLANATION_PATH}?{urlencode(known)}" if known else EXPLANATION_PATH
+    return {
+        "available": unexplained is None,
+        "reason": unexplained,
+        "path": at if unexplained is None else None,
+    }
+
+
+def explanation_png(explanation: Explanation, image: UltrasoundImage, form: HeatForm) -> bytes:
+    """An explanation as a PNG on the image's own grid.
+
+    Args:
+        explanation: What is shown.
+        image: What it explains.
+        form: ``overlay`` draws it over the image, (H, W, 3); ``heatmap`` is the heat alone,
+            (H, W), 255 the hottest.
+    """
+    if form == "overlay":
+        pixels = heat_overlay(image.pixels, explanation.heat, explanation.boxes)
+    else:
+        pixels = np.rint(explanation.heat * 255).astype(np.uint8)
+    stream = BytesIO()
+    Image.fromarray(pixels).save(stream, format="PNG")
+    return stream.getvalue()
 
 
 def answer_params(model: str, findings: Findings) -> dict[str, Any]:

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
-from sonoloop.errors import BusyError, NotFoundError, SonoloopError
+from sonoloop.errors import BusyError, ConflictError, NotFoundError, SonoloopError
 from sonoloop.imaging.image import UltrasoundImage
+from sonoloop.inference.explain import Explains, Explanation
+from sonoloop.labels import Pathology
 from sonoloop.records import Findings, ModelRecord, ModelTask
 from sonoloop.settings import PipelineSettings
 from sonoloop.store.models import Models
@@ -42,6 +44,9 @@ def load_compiled(
     from sonoloop.inference.load import load_pipeline
 
     return load_pipeline(segmentation_dir, classification_dir, settings)
+
+
+NO_EXPLANATION: Final = "the serving pipeline offers no explanation (it is not a dual-stage one)"
 
 
 class InferenceService:
@@ -165,6 +170,31 @@ class InferenceService:
         pipeline = self.pipeline()
         with self._running:
             return pipeline(image)
+
+    def explain(self, image: UltrasoundImage, pathology: Pathology | None) -> Explanation:
+        """Findings of one image, and what in it spoke for a pathology.
+
+        Args:
+            image: What is examined.
+            pathology: What is explained; None is the most probable one.
+
+        Raises:
+            NotFoundError: If no model is published for one of the tasks.
+            BusyError: If the models are not loaded in time.
+            ConflictError: If the classifier offers no explanation.
+            InvalidRequestError: If it does not tell this pathology.
+        """
+        pipeline: object = self.pipeline()
+        if not isinstance(pipeline, Explains):
+            raise ConflictError(NO_EXPLANATION)
+        with self._running:
+            return pipeline.explain(image, pathology)
+
+    @property
+    def unexplained(self) -> str | None:
+        """Why :meth:`explain` has no answer now, or None when it has."""
+        pipeline: object = self._pipeline
+        return pipeline.unexplained if isinstance(pipeline, Explains) else NO_EXPLANATION
 
     @contextlib.contextmanager
     def admitted(self) -> Iterator[None]:

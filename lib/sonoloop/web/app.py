@@ -15,6 +15,7 @@ from sonoloop.web.limits import SameSiteOnly, UploadLimit
 from sonoloop.web.routes import (
     activelearning,
     datastore,
+    explanation,
     infer,
     info,
     labels,
@@ -47,7 +48,18 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = service
     app.state.infer_limiter = CapacityLimiter(service.inference.slots + THREADS_BESIDE_INFERENCE)
     errors.install(app)
-    for routes in (info, infer, train, activelearning, datastore, labels, sessions, models, logs):
+    for routes in (
+        info,
+        infer,
+        explanation,
+        train,
+        activelearning,
+        datastore,
+        labels,
+        sessions,
+        models,
+        logs,
+    ):
         app.include_router(routes.router)
 
     @app.get("/", include_in_schema=False)

@@ -52,7 +52,9 @@ async def infer(  # noqa: PLR0913 - the wire contract has so many
 
     def answer() -> Response:
         findings = _findings(service, image, session_id, file_of(file))
-        return _reply(model, findings, form, output)
+        named = {"session_id": session_id} if session_id else {"image": "" if file else image}
+        link = analysis.explanation_link(service.inference.unexplained, **named)
+        return _reply(model, findings, form, output, link)
 
     with service.inference.admitted():
         return await to_thread.run_sync(answer, limiter=request.app.state.infer_limiter)
@@ -77,15 +79,22 @@ def _findings(
     return service.analysis.of_image(image)
 
 
-def _reply(model: str, findings: Findings, form: AnswerForm, output: Output | None) -> Response:
+def _reply(
+    model: str,
+    findings: Findings,
+    form: AnswerForm,
+    output: Output | None,
+    link: dict[str, Any],
+) -> Response:
+    params = analysis.answer_params(model, findings) | {"explanation": link}
     if output is Output.JSON or model == CLASSIFICATION_MODEL:
-        return JSONResponse(analysis.answer_params(model, findings))
+        return JSONResponse(params)
     mask = analysis.answer_mask(findings, form)
     # Clients save the answer under this name in a folder they share: it must not be met twice.
     filename = f"{model}-{uuid.uuid4().hex[:12]}{form.extension}"
     if output is Output.IMAGE:
         return replies.file_reply(mask, filename)
-    return replies.file_and_params(mask, filename, analysis.answer_params(model, findings))
+    return replies.file_and_params(mask, filename, params)
 
 
 @router.post("/infer/wsi/{model}", include_in_schema=False)
