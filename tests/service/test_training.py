@@ -201,6 +201,8 @@ def test_unknown_trainers_and_parameters_are_refused(labelled: Callable[[str], S
         service.start_training("segmentation", {"learning_rat": 1})
     with pytest.raises(ConfigError, match="'threads' is chosen by the server"):
         service.start_training("segmentation", {"threads": 64})
+    with pytest.raises(ConfigError, match="'allow_download' is chosen by the server"):
+        service.start_training("segmentation", {"allow_download": True})
 
 
 def test_keys_of_monai_label_are_translated_or_set_aside() -> None:
