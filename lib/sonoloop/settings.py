@@ -130,6 +130,7 @@ class PipelineSettings(_Parsed):
         min_component_fraction: Components smaller than this share of the image are dropped; the
             smallest lesion in BUS-BRA folds 1-3 covers 0.6 % of its image.
         min_relative_component: Components smaller than this share of the largest are dropped.
+            This share and the threshold were chosen on validation patients (docs/models.md).
         normal_veto: Marks whose crop the classifier calls normal with at least this probability
             are dropped; 1 is off.
         max_lesions: Only so many components are kept, the largest first.
@@ -139,9 +140,9 @@ class PipelineSettings(_Parsed):
         threads: Threads of a CPU inference; 0 leaves the choice to the machine.
     """
 
-    mask_threshold: float = 0.5
+    mask_threshold: float = 0.4
     min_component_fraction: float = 0.001
-    min_relative_component: float = 0.0
+    min_relative_component: float = 0.25
     normal_veto: float = 1.0
     max_lesions: int = 8
     crop_margin: float = 0.25
@@ -184,6 +185,8 @@ class TrainingSettings(_Parsed):
             needs none.
         allow_download: Let ``imagenet`` fetch weights that are not here.
         loss: What the training of a segmenter makes small.
+        min_normal_share: Least share of images without lesion in an epoch of a segmenter; they are
+            shown more than once to reach it.
         task: Of a classifier: all three pathologies, or benign against malignant alone.
         crop: What a classifier sees: the lesion with its margin, or the whole image.
         crop_margin: Margin around the lesion, as a share of its longer side.
@@ -214,6 +217,7 @@ class TrainingSettings(_Parsed):
     initial_weights: Literal["random", "imagenet"] = "random"
     allow_download: bool = False
     loss: SegmentationLoss = "dice_ce"
+    min_normal_share: float = 0.0
     task: ClassifierTask = "pathology"
     crop: Literal["lesion", "whole"] = "lesion"
     crop_margin: float = 0.25
@@ -241,6 +245,7 @@ class TrainingSettings(_Parsed):
                 _range("early_stop_patience", self.early_stop_patience, 1, 10_000),
                 _range("validation_fraction", self.validation_fraction, 0.02, 0.5),
                 _range("augment_strength", self.augment_strength, 0.1, 4),
+                _range("min_normal_share", self.min_normal_share, 0, 0.9),
                 _range("ema_decay", self.ema_decay, 0.01, 0.99999),
                 _range("crop_margin", self.crop_margin, 0, 2),
                 _range("crop_jitter", self.crop_jitter, 0, 0.5),

@@ -81,7 +81,9 @@ def classifier() -> LeftIsMalignant:
 
 @pytest.fixture
 def pipeline(classifier: LeftIsMalignant) -> DualStagePipeline:
-    return DualStagePipeline(BrightIsLesion(), classifier, PipelineSettings())
+    return DualStagePipeline(
+        BrightIsLesion(), classifier, PipelineSettings(min_relative_component=0)
+    )
 
 
 def test_the_mask_lies_on_the_images_own_grid(pipeline: DualStagePipeline) -> None:

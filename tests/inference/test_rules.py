@@ -69,7 +69,9 @@ BENIGN, NORMAL = [0.1, 0.8, 0.1], [0.95, 0.04, 0.01]
 
 
 def test_a_mark_the_classifier_calls_normal_is_dropped() -> None:
-    pipeline = DualStagePipeline(Bright(), Says(NORMAL, BENIGN), PipelineSettings(normal_veto=0.9))
+    pipeline = DualStagePipeline(
+        Bright(), Says(NORMAL, BENIGN), PipelineSettings(normal_veto=0.9, min_relative_component=0)
+    )
 
     findings = pipeline(image_of(LARGE, SMALL))
 
@@ -81,7 +83,9 @@ def test_a_mark_the_classifier_calls_normal_is_dropped() -> None:
 
 def test_when_every_mark_is_vetoed_nothing_is_marked_and_the_marks_still_answer() -> None:
     classifier = Says(NORMAL, [0.92, 0.05, 0.03])
-    pipeline = DualStagePipeline(Bright(), classifier, PipelineSettings(normal_veto=0.9))
+    pipeline = DualStagePipeline(
+        Bright(), classifier, PipelineSettings(normal_veto=0.9, min_relative_component=0)
+    )
 
     findings = pipeline(image_of(LARGE, SMALL))
 
@@ -192,7 +196,9 @@ def test_masks_and_maps_of_a_stripped_image_lie_on_its_own_grid() -> None:
     image = UltrasoundImage(pixels=pixels, source_format="png")
 
     stripped, plain = (
-        DualStagePipeline(Bright(*steps), Says(BENIGN, BENIGN), PipelineSettings())(image)
+        DualStagePipeline(
+            Bright(*steps), Says(BENIGN, BENIGN), PipelineSettings(min_relative_component=0)
+        )(image)
         for steps in (["strip_border"], [])
     )
 

@@ -198,3 +198,15 @@ def test_networks_of_mostly_depthwise_convolutions_are_known(
 def test_a_gpu_that_is_not_there_is_refused() -> None:
     with pytest.raises(ConfigError, match="not available"):
         resolve_device("cuda:63")
+
+
+@pytest.mark.parametrize("architecture", architectures("classification"))
+def test_a_new_classifier_holds_nothing_for_certain(architecture: str) -> None:
+    torch.manual_seed(0)
+    images = torch.rand(4, 1, 64, 64)
+
+    with torch.inference_mode():
+        logits = build_network("classification", architecture).train()(images)
+
+    chances = torch.softmax(logits, 1)
+    assert float(chances.max()) < 0.75

@@ -16,6 +16,9 @@ from sonoloop.networks.scaled import Scaled
 from sonoloop.networks.segmenters import Builder, Levels, Share
 
 ALL_CLASSES = len(PATHOLOGIES)
+HEAD_STD = 0.01
+"""Of the first weights of a classifier's last layer."""
+
 Classes = Annotated[int, Field(ge=2, le=1000)]
 
 
@@ -33,9 +36,20 @@ def _timm(name: str, **network_options: Any) -> Builder:
             **network_options,
         )
         network.imagenet_name = name
+        _start_undecided(network.get_classifier())
         return network  # type: ignore[no-any-return]
 
     return build
+
+
+def _start_undecided(head: torch.nn.Linear) -> None:
+    """Small weights in the last layer.
+
+    timm spreads those of EfficientNets by the number of classes, which of three gives logits so
+    large that a short training is spent on taking them back.
+    """
+    torch.nn.init.normal_(head.weight, std=HEAD_STD)
+    torch.nn.init.zeros_(head.bias)
 
 
 def _scaled(name: str, **network_options: Any) -> Builder:

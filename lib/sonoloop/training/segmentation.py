@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -66,10 +67,11 @@ def train_segmentation(
     validation = segmentation_examples(validation_items, size_px, preprocessing=steps)
     if not train.masks.any():
         raise TrainingError("no training image has a lesion (label some images with lesions)")
+    batches = _Batches(train, settings)
     problem = Problem(
         network=network,
-        batches=_Batches(train, settings),
-        steps_per_epoch=-(-len(train.images) // settings.batch_size),
+        batches=batches,
+        steps_per_epoch=-(-len(batches.drawn(epoch=0)) // settings.batch_size),
         loss=_batch_loss(segmentation_loss(settings.loss)),
         validate=_Validation(validation, settings.batch_size),
         task="segmentation",
@@ -102,10 +104,20 @@ class _Batches:
     def __init__(self, examples: SegmentationExamples, settings: TrainingSettings) -> None:
         self._examples, self._settings = examples, settings
 
+    def drawn(self, epoch: int) -> npt.NDArray[np.int64]:
+        """Index of every image of an epoch, in order; images without lesion as often as asked."""
+        rng = np.random.default_rng(self._settings.seed * 100_003 + epoch)
+        count, share = len(self._examples.images), self._settings.min_normal_share
+        normals = np.flatnonzero(~self._examples.masks.any((1, 2)))
+        missing = round((share * count - len(normals)) / (1 - share))
+        if missing <= 0 or not len(normals):
+            return rng.permutation(count)
+        again = rng.permutation(np.resize(normals, missing))
+        return rng.permutation(np.concatenate([np.arange(count), again]))
+
     def __call__(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
-        seed = self._settings.seed * 100_003 + epoch
-        generator = torch.Generator().manual_seed(seed)
-        order = np.random.default_rng(seed).permutation(len(self._examples.images))
+        generator = torch.Generator().manual_seed(self._settings.seed * 100_003 + epoch)
+        order = self.drawn(epoch)
         size = self._settings.batch_size
         for begin in range(0, len(order), size):
             chosen = order[begin : begin + size]
