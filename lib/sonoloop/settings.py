@@ -178,6 +178,8 @@ class TrainingSettings(_Parsed):
         learning_rate: Peak rate of AdamW, reached after the warm-up, then cosine to zero.
         weight_decay: Of AdamW.
         early_stop_patience: Epochs without a better validation figure before the training ends.
+        keep: The weights of the ``best`` epoch by the validation figure, or of the ``last``: with
+            few validation patients the best figure is mostly luck.
         validation_fraction: Share of the patients held out, chosen by hash of the patient.
         ema_decay: Decay of the exponential moving average of the weights.
         warm_start: Begin from the serving (or given) model instead of from random weights.
@@ -211,6 +213,7 @@ class TrainingSettings(_Parsed):
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     early_stop_patience: int = 8
+    keep: Literal["best", "last"] = "best"
     validation_fraction: float = 0.15
     ema_decay: float = 0.995
     warm_start: bool = True

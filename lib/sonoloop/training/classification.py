@@ -111,7 +111,7 @@ def train_classification(
         outcome,
         train_items=train_items,
         validation_items=validation_items,
-        figures={"auc": outcome.best_metric, **figures},
+        figures={"auc": outcome.metric, **figures},
     )
     directory = run_dir / card.model_id
     save_model(outcome.network, card, directory)

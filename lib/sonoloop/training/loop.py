@@ -56,11 +56,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The averaged network with the best validation figure, and how it got there."""
+    """The averaged network of the epoch that is kept, its validation figure, and the way there."""
 
     network: torch.nn.Module
-    best_metric: float
-    best_epoch: int
+    metric: float
+    kept_epoch: int
     epochs: int
     history: tuple[dict[str, float], ...]
     stopped: bool
@@ -285,12 +285,14 @@ class _Training:
         best = self._best
         if best.metric is None or best.weights is None:
             raise TrainingError("the training was stopped before its first validation")
-        network = self._average.ema_model
-        network.load_state_dict(best.weights)
+        network, kept = self._average.ema_model, best.history[-1]
+        if self._settings.keep == "best":
+            network.load_state_dict(best.weights)
+            kept = best.history[best.epoch - 1]
         return Outcome(
             network.cpu().float().eval(),
-            best.metric,
-            best.epoch,
+            kept["validation"],
+            int(kept["epoch"]),
             trainer.state.epoch,
             tuple(best.history),
             self._stopped,

@@ -91,7 +91,7 @@ def train_segmentation(
         outcome,
         train_items=train_items,
         validation_items=validation_items,
-        figures={"dice": outcome.best_metric},
+        figures={"dice": outcome.metric},
     )
     directory = run_dir / card.model_id
     save_model(outcome.network, card, directory)

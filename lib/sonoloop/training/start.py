@@ -142,7 +142,7 @@ def new_card(
         settings=settings.as_dict(),
         metrics={
             "validation": figures,
-            "best_epoch": outcome.best_epoch,
+            "kept_epoch": outcome.kept_epoch,
             "epochs": outcome.epochs,
             "stopped": outcome.stopped,
             "history": list(outcome.history),
