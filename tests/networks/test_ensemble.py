@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,19 +11,18 @@ from sonoloop.networks.combine import combine_models
 from sonoloop.networks.weights import load_model, save_model
 from sonoloop.records import ModelTask
 
-SMALL = {"channels": (8, 16, 32)}
+SMALL: dict[str, Any] = {"channels": (8, 16, 32)}
 
 
 def model_folder(
-    folder: Path, name: str, *, task: ModelTask = "segmentation", seed: int = 0, **card: object
+    folder: Path, name: str, *, task: ModelTask = "segmentation", seed: int = 0, **card: Any
 ) -> Path:
     torch.manual_seed(seed)
-    if task == "segmentation":
-        architecture, options = "attention_unet", dict(SMALL)
-    else:
+    architecture, options = "attention_unet", dict(SMALL)
+    if task == "classification":
         architecture, options = "multi_attention", {"channels": (4, 8), "classes": 3}
     network = build_network(task, architecture, **options)
-    fields = {"input_size_px": 64, "classes": (), **card}
+    fields: dict[str, Any] = {"input_size_px": 64, "classes": (), **card}
     save_model(
         network,
         ModelCard(model_id=name, task=task, architecture=architecture, options=options, **fields),
@@ -42,7 +42,8 @@ class TestCombineModels:
         network, card = load_model(combine_models(folders, tmp_path / "out"))
 
         single = [torch.sigmoid(load_model(folder)[0](picture())) for folder in folders]
-        assert torch.allclose(torch.sigmoid(network(picture())), sum(single) / 2, atol=1e-5)
+        mean = torch.stack(single).mean(0)
+        assert torch.allclose(torch.sigmoid(network(picture())), mean, atol=1e-5)
         assert card.architecture == "ensemble"
         assert card.data.keys() == {"a", "b"}
 

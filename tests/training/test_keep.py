@@ -49,4 +49,4 @@ class TestKeep:
             train(tmp_path / keep, keep, [0.9, 0.8, 0.7]).network for keep in ("best", "last")
         )
 
-        assert not torch.equal(best.weight, last.weight)
+        assert not torch.equal(best.state_dict()["weight"], last.state_dict()["weight"])
