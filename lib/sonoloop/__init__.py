@@ -7,7 +7,7 @@ The rooms, lowest first (a room may import only rooms of lower rows; a test enfo
     imaging, transforms, networks, active_learning, evaluation, datasets, phantoms
     inference, store
     training, importing, pacs
-    service
+    service, scenarios
     web
     tasks
     cli
