@@ -169,6 +169,7 @@ def _read_nifti(data: bytes, shape: tuple[int, int]) -> npt.NDArray[Any]:
         ValueError,
         TypeError,
         EOFError,
+        OverflowError,  # of a place in the file beyond what an address can say
     ) as error:
         raise LabelReadError(f"unreadable NIfTI label: {_first_line(error)}") from error
 
