@@ -18,7 +18,7 @@ from pathlib import Path
 from sonoloop.errors import ModelError, SonoloopError
 from sonoloop.networks.card import read_card
 
-COMPILE_TIMEOUT_S = 300
+COMPILE_TIMEOUT_S = 900
 SOURCE_FILE = "source.json"
 COMPILED_FORM = 2
 """What the compiled form holds: since 2 the class maps of a classifier as a second output."""
