@@ -7,6 +7,7 @@ from typing import Self
 
 from sonoloop.store.annotations import Annotations
 from sonoloop.store.database import Database
+from sonoloop.store.events import Events
 from sonoloop.store.images import Images
 from sonoloop.store.jobs import Jobs
 from sonoloop.store.migrate import ensure_schema
@@ -25,6 +26,7 @@ class Store:
         annotations: What readers and models said of them.
         models: The registry of model versions.
         jobs: Background work.
+        events: The log of what happened.
     """
 
     def __init__(self, paths: WorkspacePaths, database: Database) -> None:
@@ -34,6 +36,7 @@ class Store:
         self.annotations = Annotations(database, paths)
         self.models = Models(database, paths)
         self.jobs = Jobs(database)
+        self.events = Events(database)
 
     @property
     def writes(self) -> int:
