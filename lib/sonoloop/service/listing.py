@@ -34,7 +34,8 @@ def train_stats(job: Job) -> dict[str, Any]:
     ``total_time`` is there once it has ended: viewers take it for the end of the training.
     """
     stats: dict[str, Any] = {"epoch": 0, "total_epochs": 1, "best_metric": 0.0}
-    stats |= {name: value for name, value in job.progress.items() if value is not None}
+    numbers = {name: value for name, value in job.progress.items() if name != "curve"}
+    stats |= {name: value for name, value in numbers.items() if value is not None}
     stats |= {"job_id": job.job_id, "status": job.status, "start_ts": _stamp(job.started_at)}
     if job.ended_at and job.started_at:
         stats["total_time"] = str(job.ended_at - job.started_at).partition(".")[0]

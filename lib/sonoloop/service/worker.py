@@ -25,7 +25,7 @@ from sonoloop.service.training import trainer
 from sonoloop.settings import TrainingSettings
 from sonoloop.store.store import Store
 from sonoloop.training.classification import train_classification
-from sonoloop.training.progress import Progress
+from sonoloop.training.progress import Curve, Progress
 from sonoloop.training.segmentation import train_segmentation
 
 logger = logging.getLogger(__name__)
@@ -65,16 +65,19 @@ class Reporter:
     def __init__(self, store: Store, job_id: str) -> None:
         self._store, self._job_id = store, job_id
         self._epoch = 0
+        self._curve = Curve()
 
     def __call__(self, progress: Progress) -> None:
         """Told by the training."""
+        self._curve.note(progress)
         line = None
         if progress.epoch > self._epoch:
             self._epoch = progress.epoch
             loss = "-" if progress.loss is None else f"{progress.loss:.4f}"
             metric = "-" if progress.metric is None else f"{progress.metric:.4f}"
             line = f"epoch {progress.epoch}/{progress.total_epochs}: loss {loss}, {metric}"
-        self._store.jobs.heartbeat(self._job_id, progress.as_dict(), line)
+        told = progress.as_dict() | {"curve": self._curve.as_json()}
+        self._store.jobs.heartbeat(self._job_id, told, line)
 
 
 def labelled_items(store: Store, library: ImageLibrary) -> list[LabelledImage]:
