@@ -13,7 +13,7 @@ from sonoloop.errors import StoreError
 from sonoloop.store import Store
 from sonoloop.store.database import Database
 from sonoloop.store.migrate import MIGRATIONS, REVISIONS
-from sonoloop.store.schema import Base
+from sonoloop.store.tables import Base
 
 
 def test_the_workspace_is_made_with_its_folders(tmp_path: Path) -> None:

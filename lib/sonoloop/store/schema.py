@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -60,7 +61,9 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Instant as we keep it."""
-        return None if value is None else value.replace(tzinfo=UTC)
+        if value is None or value.tzinfo is not None:
+            return None if value is None else value.astimezone(UTC)
+        return value.replace(tzinfo=UTC)
 
 
 class Base(DeclarativeBase):
@@ -85,7 +88,9 @@ class ImageRow(Base):
     """One image or one frame of a cine.
 
     ``random_key`` is a hash of the id: a random image is the first at or after a random number.
-    ``labelled`` is true exactly when a final annotation stands, and changes in its transaction.
+    ``labelled`` is true when enough readers have answered or an adjudication stands; it and
+    ``readers_done`` change in the transaction of the answer. ``reserved`` images are for the
+    readers they are assigned to by name.
     """
 
     __tablename__ = "images"
@@ -120,14 +125,24 @@ class ImageRow(Base):
     random_key: Mapped[int] = mapped_column(BigInteger)
     available: Mapped[bool]
     labelled: Mapped[bool]
+    readers_wanted: Mapped[int] = mapped_column(default=1, server_default="1")
+    readers_done: Mapped[int] = mapped_column(default=0, server_default="0")
+    reserved: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class AnnotationRow(Base):
-    """One revision of one image and tag; only ``info`` and ``withdrawn_at`` ever change."""
+    """One revision of one image and tag; what a reader said in it never changes.
+
+    ``in_force`` marks the newest revision of its reader that is neither a draft nor conflicting,
+    taken back nor overruled by a later answer; readings and adjudications are told apart.
+    """
 
     __tablename__ = "annotations"
-    __table_args__ = (UniqueConstraint("image", "tag", "revision"),)
+    __table_args__ = (
+        UniqueConstraint("image", "tag", "revision"),
+        Index("ix_annotations_reader", "reader", "image", "in_force"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     image: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"))
@@ -142,6 +157,10 @@ class AnnotationRow(Base):
     seconds_spent: Mapped[float | None]
     info: Mapped[dict[str, Any]]
     import_key: Mapped[str | None] = mapped_column(String(64), unique=True)
+    state: Mapped[str] = mapped_column(String(16), default="submitted", server_default="submitted")
+    adjudicates: Mapped[bool] = mapped_column(default=False, server_default=false())
+    base_revision: Mapped[int | None]
+    in_force: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(default=now)
     withdrawn_at: Mapped[datetime | None]
 

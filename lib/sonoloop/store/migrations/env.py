@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from sonoloop.store.schema import Base
+from sonoloop.store.tables import Base
 
 context.configure(
     connection=context.config.attributes["connection"],
