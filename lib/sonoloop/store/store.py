@@ -13,6 +13,7 @@ from sonoloop.store.jobs import Jobs
 from sonoloop.store.migrate import ensure_schema
 from sonoloop.store.models import Models
 from sonoloop.store.paths import WorkspacePaths
+from sonoloop.store.quality import Quality
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class Store:
         models: The registry of model versions.
         jobs: Background work.
         events: The log of what happened.
+        quality: What is doubtful about labels.
     """
 
     def __init__(self, paths: WorkspacePaths, database: Database) -> None:
@@ -37,6 +39,7 @@ class Store:
         self.models = Models(database, paths)
         self.jobs = Jobs(database)
         self.events = Events(database)
+        self.quality = Quality(database)
 
     @property
     def writes(self) -> int:

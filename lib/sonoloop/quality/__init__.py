@@ -1,0 +1,1 @@
+"""What is doubtful about labels: pure functions of masks, classes and pictures."""
