@@ -17,6 +17,8 @@ from sonoloop.records import Annotation, ImageRecord, Job, JobKind, LabelTag
 from sonoloop.service.analysis import Analysis
 from sonoloop.service.background import BackgroundJobs
 from sonoloop.service.batch import BatchService
+from sonoloop.service.board import Board
+from sonoloop.service.board_parts import parts, signs
 from sonoloop.service.images import ImageLibrary
 from sonoloop.service.inference import TASKS, InferenceService, PipelineLoader, load_compiled
 from sonoloop.service.info import DESCRIPTION, NAME, InfoBoard, InfoSources
@@ -56,6 +58,7 @@ class Service:
         labelling: Keeps what readers submit.
         logs: What the server wrote.
         info: The answer to ``/info``, kept ready.
+        board: What the dashboard shows, kept ready.
         settings: How the server listens and what it accepts.
     """
 
@@ -83,9 +86,9 @@ class Service:
             source, store, rescan_s=server.rescan_s, changed=lambda: self._count_refusals()
         )
         self._refused = 0
-        self.info = InfoBoard(
-            InfoSources(store, inference, lambda: self.scanner.state, lambda: self._refused)
-        )
+        sources = InfoSources(store, inference, lambda: self.scanner.state, lambda: self._refused)
+        self.info = InfoBoard(sources)
+        self.board = Board(store, parts(sources), lambda: signs(sources))
         self._closing = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="look-after", daemon=True)
         self._lock: WorkspaceLock | None = None

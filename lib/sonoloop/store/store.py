@@ -12,6 +12,7 @@ from sonoloop.store.images import Images
 from sonoloop.store.jobs import Jobs
 from sonoloop.store.migrate import ensure_schema
 from sonoloop.store.models import Models
+from sonoloop.store.overview import Overview
 from sonoloop.store.paths import WorkspacePaths
 from sonoloop.store.quality import Quality
 
@@ -28,6 +29,7 @@ class Store:
         models: The registry of model versions.
         jobs: Background work.
         events: The log of what happened.
+        overview: Counts for those who look on.
         quality: What is doubtful about labels.
     """
 
@@ -39,6 +41,7 @@ class Store:
         self.models = Models(database, paths)
         self.jobs = Jobs(database)
         self.events = Events(database)
+        self.overview = Overview(database)
         self.quality = Quality(database)
 
     @property

@@ -14,6 +14,7 @@ from sonoloop.web import errors
 from sonoloop.web.limits import SameSiteOnly, UploadLimit
 from sonoloop.web.routes import (
     activelearning,
+    board,
     datastore,
     explanation,
     infer,
@@ -24,6 +25,7 @@ from sonoloop.web.routes import (
     sessions,
     train,
 )
+from sonoloop.web.streams import Streams
 
 STATIC: Final = Path(__file__).parent / "static"
 CONTENT_POLICY: Final = (
@@ -47,6 +49,7 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.infer_limiter = CapacityLimiter(service.inference.slots + THREADS_BESIDE_INFERENCE)
+    app.state.streams = Streams(lambda: service.is_open)
     errors.install(app)
     for routes in (
         info,
@@ -59,6 +62,7 @@ def create_app(service: Service) -> FastAPI:
         sessions,
         models,
         logs,
+        board,
     ):
         app.include_router(routes.router)
 

@@ -1,0 +1,37 @@
+"""``/sonoloop/board``: what the dashboard shows, at once and as it changes."""
+
+from anyio import to_thread
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from sonoloop.service.server import Service
+from sonoloop.web.parsing import ServiceDep
+from sonoloop.web.streams import Event, Streams
+
+router = APIRouter(prefix="/sonoloop", tags=["Dashboard"])
+
+
+@router.get("/board")
+def board(service: ServiceDep) -> Response:
+    """Progress, readers, versions, queue, agreement and so on: a snapshot."""
+    return Response(service.board.get().text, media_type="application/json")
+
+
+@router.get("/board/stream")
+async def board_stream(request: Request, service: ServiceDep) -> StreamingResponse:
+    """The snapshot and the trainings, each as an event whenever it changes.
+
+    Events are ``board``, ``trainings`` (see ``docs/rest.md``) and, while nothing changes, ``beat``.
+    """
+    streams: Streams = request.app.state.streams
+
+    async def look() -> list[Event]:
+        # Threads of its own: those who look on may not keep those who work waiting.
+        return await to_thread.run_sync(_present, service, limiter=streams.limiter)
+
+    return streams.open(look)
+
+
+def _present(service: Service) -> list[Event]:
+    shown = {"board": service.board.get(), "trainings": service.board.trainings()}
+    return [(name, snapshot.version, snapshot.text) for name, snapshot in shown.items()]
