@@ -45,6 +45,7 @@ DOORS = {
     "openvino": {"inference"},
     "monailabel": {"tasks"},
     "typer": {"cli"},
+    "SimpleITK": {"evaluation"},
 }
 
 FILES = sorted(p for p in LIB.rglob("*.py") if "migrations" not in p.parts)

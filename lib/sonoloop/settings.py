@@ -24,6 +24,9 @@ Device = str
 PREPROCESSING_STEPS: Final = ("strip_border", "despeckle", "equalise")
 """What may be done to an image before a network sees it; see ``transforms.preprocess``."""
 
+ConsensusMethod = Literal["majority", "staple"]
+"""How outlines of several readers become one; see ``evaluation.consensus``."""
+
 SegmentationLoss = Literal["dice_ce", "log_cosh_dice", "combo", "boundary"]
 """See ``training.losses``."""
 
@@ -181,6 +184,8 @@ class TrainingSettings(_Parsed):
         keep: The weights of the ``best`` epoch by the validation figure, or of the ``last``: with
             few validation patients the best figure is mostly luck.
         validation_fraction: Share of the patients held out, chosen by hash of the patient.
+        validation_part: Which part of that share, from 0: members of an ensemble may each hold out
+            others.
         ema_decay: Decay of the exponential moving average of the weights.
         warm_start: Begin from the serving (or given) model instead of from random weights.
         initial_weights: ``imagenet`` fills the encoder with weights this machine has; a warm start
@@ -215,6 +220,7 @@ class TrainingSettings(_Parsed):
     early_stop_patience: int = 8
     keep: Literal["best", "last"] = "best"
     validation_fraction: float = 0.15
+    validation_part: int = 0
     ema_decay: float = 0.995
     warm_start: bool = True
     initial_weights: Literal["random", "imagenet"] = "random"
@@ -247,6 +253,10 @@ class TrainingSettings(_Parsed):
                 _range("weight_decay", self.weight_decay, 0, 1),
                 _range("early_stop_patience", self.early_stop_patience, 1, 10_000),
                 _range("validation_fraction", self.validation_fraction, 0.02, 0.5),
+                None
+                if 0 <= self.validation_part * self.validation_fraction < 1
+                else f"validation_part must leave a share of {self.validation_fraction} inside of "
+                f"the whole, got {self.validation_part}",
                 _range("augment_strength", self.augment_strength, 0.1, 4),
                 _range("min_normal_share", self.min_normal_share, 0, 0.9),
                 _range("ema_decay", self.ema_decay, 0.01, 0.99999),
@@ -272,6 +282,8 @@ class ServerSettings(_Parsed):
         rescan_s: Seconds between two looks for new studies; 0 looks only at the start.
         training_threads: CPU threads a background training may use; 0 is half of the cores.
         stop_grace_s: Seconds a training gets to write its checkpoint before it is killed.
+        lease_s: Seconds an image stays with the reader it was handed to; then others may have it.
+        consensus: How outlines of several readers become the one a training learns from.
     """
 
     host: str = "127.0.0.1"
@@ -281,6 +293,8 @@ class ServerSettings(_Parsed):
     rescan_s: int = 30
     training_threads: int = 0
     stop_grace_s: float = 5.0
+    lease_s: float = 1800.0
+    consensus: ConsensusMethod = "majority"
 
     def __post_init__(self) -> None:
         _raise_if_any(
@@ -291,6 +305,68 @@ class ServerSettings(_Parsed):
                 _range("rescan_s", self.rescan_s, 0, 86400),
                 _range("training_threads", self.training_threads, 0, 1024),
                 _range("stop_grace_s", self.stop_grace_s, 0, 600),
+                _range("lease_s", self.lease_s, 1, 7 * 86400),
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateSettings(_Parsed):
+    """When a newly trained model takes the place of the serving one.
+
+    The margins are how much worse the candidate may be at the lower end of the 95 % interval.
+
+    Attributes:
+        locked_share: Share of the patients whose images are never trained on, chosen by hash of
+            the patient; a patient keeps his place when this changes.
+        gate_min_patients: Fewer locked patients are not enough evidence.
+        dice_margin: Of the mean Dice of the locked lesions.
+        unmarked_margin: Of the share of normal images left unmarked.
+        auc_margin: Of the patient AUC of malignancy.
+        brier_margin: Of the Brier score of the pathology, in [0, 1].
+        suspect_drop: When the serving model does worse than its own figure by more than this on
+            new locked labels, the labels are suspect.
+    """
+
+    locked_share: float = 0.15
+    gate_min_patients: int = 15
+    dice_margin: float = 0.02
+    unmarked_margin: float = 0.05
+    auc_margin: float = 0.05
+    brier_margin: float = 0.02
+    suspect_drop: float = 0.2
+
+    def __post_init__(self) -> None:
+        _raise_if_any(
+            [
+                _range("locked_share", self.locked_share, 0.02, 0.5),
+                _range("gate_min_patients", self.gate_min_patients, 2, 10_000),
+                _range("dice_margin", self.dice_margin, 0, 0.5),
+                _range("unmarked_margin", self.unmarked_margin, 0, 1),
+                _range("auc_margin", self.auc_margin, 0, 0.5),
+                _range("brier_margin", self.brier_margin, 0, 0.5),
+                _range("suspect_drop", self.suspect_drop, 0.05, 1),
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingTriggers(_Parsed):
+    """When the server begins a training by itself; each is off at 0.
+
+    Attributes:
+        retrain_after_labels: Once so many images were labelled anew since the last training.
+        retrain_every_h: So many hours after the last training, if anything was labelled since.
+    """
+
+    retrain_after_labels: int = 0
+    retrain_every_h: float = 0.0
+
+    def __post_init__(self) -> None:
+        _raise_if_any(
+            [
+                _range("retrain_after_labels", self.retrain_after_labels, 0, 1_000_000),
+                _range("retrain_every_h", self.retrain_every_h, 0, 24 * 365),
             ]
         )
 
