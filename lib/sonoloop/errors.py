@@ -12,6 +12,7 @@
     - AmbiguousImageError  an identifier names several images
   - ConflictError          the request contradicts the present state
     - JobConflictError     a job of this kind already runs on this model
+    - StaleRevisionError   a reader's revision was made from one that is no longer his newest
     - BusyError            more is asked at once than the server can queue; try again soon
   - DatasetError           a data set on disk is not laid out as expected
   - ModelError             a weights folder is incomplete, foreign or corrupt
@@ -25,6 +26,7 @@ full stop, no patient identifiers.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class SonoloopError(Exception):
@@ -86,6 +88,21 @@ class ConflictError(SonoloopError):
 
 class JobConflictError(ConflictError):
     """A job of this kind already runs on this model."""
+
+
+class StaleRevisionError(ConflictError):
+    """A revision was made from one that is no longer its reader's newest; both are kept.
+
+    Attributes:
+        kept: The :class:`~sonoloop.records.Annotation` that came too late, kept as
+            ``conflicting``.
+        current: The one it did not know of, or None when nothing of the reader stands any more.
+    """
+
+    def __init__(self, message: str, *, kept: Any, current: Any) -> None:
+        self.kept = kept
+        self.current = current
+        super().__init__(message)
 
 
 class BusyError(ConflictError):

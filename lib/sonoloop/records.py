@@ -10,6 +10,9 @@ from sonoloop.labels import Pathology
 
 ModelTask = Literal["segmentation", "classification"]
 LabelTag = Literal["final", "original"]
+AnnotationState = Literal["draft", "submitted", "accepted", "rejected", "conflicting"]
+Verdict = Literal["accept", "reject", "reopen"]
+SkipKind = Literal["skip", "not_assessable"]
 JobKind = Literal["train", "batch_infer", "scoring"]
 JobStatus = Literal["SUBMITTED", "RUNNING", "DONE", "ERROR", "STOPPED"]
 ImageSource = Literal["folder", "dicomweb", "upload"]
@@ -117,6 +120,9 @@ class ImageRecord:
         group: Near-duplicates share it; None when unknown.
         split: Fold or split the data set itself names; None when it names none.
         available: False once its file has left the source; annotations stay.
+        readers_wanted: Readers whose answer the image waits for.
+        readers_done: Readers who have answered; "not assessable" is an answer too.
+        labelled: True once these are enough, or an adjudication stands.
         info: Free JSON of clients.
     """
 
@@ -140,6 +146,9 @@ class ImageRecord:
     flags: tuple[str, ...] = ()
     file_size: int = 0
     file_mtime_ns: int = 0
+    readers_wanted: int = 1
+    readers_done: int = 0
+    labelled: bool = False
     info: dict[str, Any] = field(default_factory=dict)
 
 
@@ -154,6 +163,12 @@ class Annotation:
         seconds_spent: Reader's time on the image, or None.
         info: Whatever else the client sent (``label_info`` and so on).
         withdrawn_at: When it was taken back; None while it stands.
+        state: How far it is: a reader's ``draft``, ``submitted``, reviewed (``accepted`` or
+            ``rejected``), or ``conflicting`` because it was made from a stale revision.
+        adjudicates: True when it settles what the readers disagree on.
+        base_revision: The reader's own revision it was made from, 0 for none; None when the
+            client did not tell.
+        in_force: True for the newest reading (or adjudication) of its reader, which counts.
     """
 
     annotation_id: int
@@ -170,6 +185,75 @@ class Annotation:
     info: dict[str, Any]
     created_at: datetime
     withdrawn_at: datetime | None = None
+    state: AnnotationState = "submitted"
+    adjudicates: bool = False
+    base_revision: int | None = None
+    in_force: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A reader's right to work on an image, for a while.
+
+    Attributes:
+        strategy: What chose the image.
+        reason: Why, as a sentence for the reader.
+    """
+
+    image_id: str
+    reader: str
+    strategy: str
+    reason: str
+    taken_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """A reader who gave no outline: passed over for now, or not assessable, which is an answer.
+
+    Attributes:
+        withdrawn_at: When it was taken back or the reader answered after all; None while it
+            stands.
+    """
+
+    image_id: str
+    reader: str
+    kind: SkipKind
+    reason: str
+    created_at: datetime
+    withdrawn_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What a reviewer decided of one revision, and why."""
+
+    annotation_id: int
+    image_id: str
+    reviewer: str
+    verdict: Verdict
+    note: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignmentProgress:
+    """How far an image is that several readers are to answer.
+
+    Attributes:
+        named: Readers it is assigned to by name, in alphabetical order; empty when anybody may
+            answer.
+        answered: Readers whose answer counts, in alphabetical order.
+        adjudicated: Whether somebody has settled the image.
+    """
+
+    image_id: str
+    readers_wanted: int
+    named: tuple[str, ...]
+    answered: tuple[str, ...]
+    adjudicated: bool
+    labelled: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

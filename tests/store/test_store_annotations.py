@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import time
 from collections.abc import Callable
@@ -62,7 +63,9 @@ class TestSaving:
         assert [(a.tag, a.revision) for a in saved] == [
             ("original", 1), ("final", 1), ("final", 2)
         ]  # fmt: skip
-        assert one.annotations.history("1.1") == saved
+        assert one.annotations.history("1.1") == [
+            saved[0], dataclasses.replace(saved[1], in_force=False), saved[2]
+        ]  # fmt: skip
         for i, annotation in enumerate(saved):
             np.testing.assert_array_equal(one.annotations.mask(annotation), make_mask(i))
         assert one.annotations.count() == 3

@@ -10,16 +10,32 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from sonoloop.errors import ConflictError, NotFoundError, StoreError
+from sonoloop.errors import ConflictError, NotFoundError, StaleRevisionError, StoreError
 from sonoloop.geometry import LabelMap, Mask
 from sonoloop.labels import Pathology
-from sonoloop.records import Annotation, ImageRecord, LabelledImage, LabelTag
+from sonoloop.records import (
+    Annotation,
+    AnnotationState,
+    ImageRecord,
+    LabelledImage,
+    LabelTag,
+)
 from sonoloop.store import files
+from sonoloop.store.answers import count_again
 from sonoloop.store.database import Database
 from sonoloop.store.images import find_row
 from sonoloop.store.paths import WorkspacePaths
 from sonoloop.store.records import annotation as record_of
 from sonoloop.store.records import image_record
+from sonoloop.store.revisions import (
+    BY_WEIGHT,
+    HOLDS,
+    IS_READING,
+    add,
+    next_revision,
+    own_newest,
+    standing_rows,
+)
 from sonoloop.store.schema import AnnotationRow, ImageRow, now
 
 logger = logging.getLogger(__name__)
@@ -35,6 +51,10 @@ class NewAnnotation:
         seconds_spent: Reader's time on the image, or None.
         import_key: Content hash of an imported annotation, which keeps it from being imported
             twice; None for what a client sent.
+        base_revision: The reader's own newest revision it was made from, 0 for none; None does
+            not check.
+        state: ``draft`` counts for nothing yet.
+        adjudicates: It settles what the readers disagree on.
     """
 
     image_id: str
@@ -46,6 +66,9 @@ class NewAnnotation:
     seconds_spent: float | None = None
     info: dict[str, Any] = field(default_factory=dict)
     import_key: str | None = None
+    base_revision: int | None = None
+    state: AnnotationState = "submitted"
+    adjudicates: bool = False
 
 
 class Annotations:
@@ -59,7 +82,7 @@ class Annotations:
         """Keep a new revision; it is on the disk when this returns.
 
         The file is complete before the row exists, so a crash leaves at worst a file without a
-        row, which nothing reads.
+        row, which nothing reads. What is not a draft ends the reader's lease of the image.
 
         Args:
             new: What is said.
@@ -69,6 +92,8 @@ class Annotations:
         Raises:
             NotFoundError: If there is no such image.
             ConflictError: If this is an import and somebody has annotated the image here since.
+            StaleRevisionError: If ``base_revision`` is not the reader's newest any more; what was
+                sent is kept as a conflicting revision.
             LabelReadError: If the label map does not fit the image.
             StoreError: If it cannot be written; then nothing has changed.
         """
@@ -94,34 +119,78 @@ class Annotations:
                 return record_of(imported, new.image_id)
             if new.import_key is not None:
                 _refuse_to_override(session, image, new)
-            last = session.scalar(
-                select(func.max(AnnotationRow.revision)).where(
-                    AnnotationRow.image == image.id, AnnotationRow.tag == new.tag
-                )
-            )
-            row = _new_row(new, image, revision=(last or 0) + 1, digest=digest)
+            current = own_newest(session, image, new.tag, new.reader, adjudicates=new.adjudicates)
+            known = current.revision if current is not None else 0
+            stale = new.base_revision is not None and new.base_revision != known
+            row = _new_row(new, image, revision=next_revision(session, image, new.tag))
+            row.mask_sha256 = digest
+            row.state = "conflicting" if stale else new.state
             if incoming is not None:
                 name = f"{new.tag}-{row.revision}-{secrets.token_hex(4)}.png"
                 row.mask_path = f"{new.image_id}/{name}"
                 files.move_into_place(incoming, self._paths.labels / row.mask_path)
-            session.add(row)
-            image.labelled = image.labelled or new.tag == "final"
-            session.flush()
+            add(session, image, row)
             saved = record_of(row, new.image_id)
+        if stale:
+            raise StaleRevisionError(
+                f"image {new.image_id!r} was saved from revision {new.base_revision} of "
+                f"{new.reader!r}, whose newest is {known} (kept as revision {saved.revision}: "
+                f"look at both and save again)",
+                kept=saved,
+                current=None if current is None else record_of(current, new.image_id),
+            )
         return saved
 
     def latest(self, image_id: str, tag: LabelTag = "final") -> Annotation | None:
-        """The newest revision that stands, or None."""
+        """What holds for an image, or None.
+
+        The newest adjudication before the newest accepted revision before the newest submitted
+        one; what was withdrawn, rejected or revised by its reader does not count.
+        """
         with self._database.reading() as session:
             row = session.scalar(
                 select(AnnotationRow)
                 .join(ImageRow, ImageRow.id == AnnotationRow.image)
-                .where(ImageRow.image_id == image_id, AnnotationRow.tag == tag)
-                .where(AnnotationRow.withdrawn_at.is_(None))
-                .order_by(AnnotationRow.revision.desc())
+                .where(ImageRow.image_id == image_id, AnnotationRow.tag == tag, HOLDS)
+                .order_by(*BY_WEIGHT)
                 .limit(1)
             )
             return None if row is None else record_of(row, image_id)
+
+    def newest_by_reader(self, image_id: str) -> dict[str, Annotation]:
+        """What each reader says of an image now: his newest final revision, by reader.
+
+        Submitted, accepted or rejected (see its ``state``); adjudications are no readings.
+
+        Raises:
+            NotFoundError: If there is no such image.
+        """
+        with self._database.reading() as session:
+            image = find_row(session, image_id)
+            query = select(AnnotationRow).where(AnnotationRow.image == image.id, IS_READING)
+            rows = session.scalars(query.order_by(AnnotationRow.revision))
+            return {row.reader: record_of(row, image_id) for row in rows}
+
+    def answers(self) -> list[tuple[ImageRecord, tuple[Annotation, ...]]]:
+        """Every image with what holds for it, oldest image first, in one query.
+
+        The final annotations of each are those :meth:`latest` chooses among, the weightiest
+        first: adjudications, accepted ones, then what the readers submitted.
+        """
+        query = (
+            select(ImageRow, AnnotationRow)
+            .join(AnnotationRow, AnnotationRow.image == ImageRow.id)
+            .where(AnnotationRow.tag == "final", HOLDS)
+            .order_by(ImageRow.id, *BY_WEIGHT)
+        )
+        found: dict[str, tuple[ImageRecord, list[Annotation]]] = {}
+        with self._database.reading() as session:
+            for image, row in session.execute(query).tuples():
+                entry = found.get(image.image_id)
+                if entry is None:
+                    entry = found[image.image_id] = (image_record(image), [])
+                entry[1].append(record_of(row, image.image_id))
+        return [(image, tuple(annotations)) for image, annotations in found.values()]
 
     def history(self, image_id: str) -> list[Annotation]:
         """Every revision of every tag, also those withdrawn, in the order they were made.
@@ -180,16 +249,15 @@ class Annotations:
         """
         with self._database.writing() as session:
             image = find_row(session, image_id, lock=True)
-            rows = _standing(session, image, tag)
+            rows = standing_rows(session, image, tag)
             if not rows:
                 raise NotFoundError(f"image {image_id!r} has no label {tag!r}")
             for row in rows:
-                row.withdrawn_at = now()
-            if tag == "final":
-                image.labelled = False
+                row.withdrawn_at, row.in_force = now(), False
+            count_again(session, image)
 
     def update_info(self, image_id: str, tag: LabelTag, info: Mapping[str, Any]) -> None:
-        """Add ``info`` to the free JSON of the newest revision; keys it has are replaced.
+        """Add ``info`` to the free JSON of what :meth:`latest` gives; keys it has are replaced.
 
         What a reader says of the image (mask, pathology, BI-RADS) never changes this way: that
         is a new revision.
@@ -198,25 +266,27 @@ class Annotations:
             NotFoundError: If there is no such image, or no revision that stands.
         """
         with self._database.writing() as session:
-            rows = _standing(session, find_row(session, image_id, lock=True), tag)
-            if not rows:
+            image = find_row(session, image_id, lock=True)
+            there = (AnnotationRow.image == image.id) & (AnnotationRow.tag == tag) & HOLDS
+            row = session.scalar(select(AnnotationRow).where(there).order_by(*BY_WEIGHT).limit(1))
+            if row is None:
                 raise NotFoundError(f"image {image_id!r} has no label {tag!r}")
-            rows[-1].info = {**rows[-1].info, **info}
+            row.info = {**row.info, **info}
 
     def standing(self) -> dict[str, dict[LabelTag, Annotation]]:
-        """The newest standing revision of every tag, of every image that has one."""
+        """What :meth:`latest` gives, of every tag and every image that has one."""
         query = (
             select(ImageRow.image_id, AnnotationRow)
             .join(AnnotationRow, AnnotationRow.image == ImageRow.id)
-            .where(AnnotationRow.withdrawn_at.is_(None))
-            .order_by(ImageRow.id, AnnotationRow.revision)
+            .where(HOLDS)
+            .order_by(ImageRow.id, *BY_WEIGHT)
         )
-        newest: dict[str, dict[LabelTag, Annotation]] = {}
+        found: dict[str, dict[LabelTag, Annotation]] = {}
         with self._database.reading() as session:
             for image_id, row in session.execute(query).tuples():
                 annotation = record_of(row, image_id)
-                newest.setdefault(image_id, {})[annotation.tag] = annotation
-        return newest
+                found.setdefault(image_id, {}).setdefault(annotation.tag, annotation)
+        return found
 
     def labelled_images(self, path_of: Callable[[ImageRecord], Path]) -> list[LabelledImage]:
         """The latest final annotation of every image whose file can be had, oldest image first.
@@ -225,19 +295,14 @@ class Annotations:
             path_of: Local file of an image; an image for which it raises NotFoundError is left
                 out, and the log says how many were.
         """
-        with self._database.reading() as session:
-            pairs = [
-                (image_record(image), record_of(row, image.image_id))
-                for image, row in session.execute(_LATEST_FINAL).tuples()
-            ]
         images, gone = [], 0
-        for image, annotation in pairs:
+        for image, annotations in self.answers():
             try:
                 path = path_of(image)
             except NotFoundError:
                 gone += 1
                 continue
-            images.append(self._labelled(image, annotation, path))
+            images.append(self._labelled(image, annotations[0], path))
         if gone:
             logger.warning("%s labelled images are left out: their files have gone", gone)
         return images
@@ -273,10 +338,10 @@ class Annotations:
             return session.execute(select(func.count()).select_from(AnnotationRow)).scalar_one()
 
     def by_tag_counts(self) -> dict[str, int]:
-        """Images with a standing annotation, per tag."""
+        """Images for which something holds, per tag."""
         query = (
             select(AnnotationRow.tag, func.count(AnnotationRow.image.distinct()))
-            .where(AnnotationRow.withdrawn_at.is_(None))
+            .where(HOLDS)
             .group_by(AnnotationRow.tag)
         )
         with self._database.reading() as session:
@@ -287,15 +352,6 @@ class Annotations:
         return files.remove_leftovers(self._paths.incoming_labels)
 
 
-def _standing(session: Session, image: ImageRow, tag: LabelTag) -> list[AnnotationRow]:
-    query = select(AnnotationRow).where(
-        AnnotationRow.image == image.id,
-        AnnotationRow.tag == tag,
-        AnnotationRow.withdrawn_at.is_(None),
-    )
-    return list(session.scalars(query.order_by(AnnotationRow.revision)))
-
-
 def _by_import_key(session: Session, key: str | None) -> AnnotationRow | None:
     if key is None:
         return None
@@ -303,7 +359,7 @@ def _by_import_key(session: Session, key: str | None) -> AnnotationRow | None:
 
 
 def _refuse_to_override(session: Session, image: ImageRow, new: NewAnnotation) -> None:
-    standing = _standing(session, image, new.tag)
+    standing = standing_rows(session, image, new.tag)
     if standing and standing[-1].import_key is None:
         raise ConflictError(
             f"image {new.image_id!r} was annotated here by {standing[-1].reader!r} since "
@@ -311,15 +367,13 @@ def _refuse_to_override(session: Session, image: ImageRow, new: NewAnnotation) -
         )
 
 
-def _new_row(
-    new: NewAnnotation, image: ImageRow, *, revision: int, digest: str | None
-) -> AnnotationRow:
+def _new_row(new: NewAnnotation, image: ImageRow, *, revision: int) -> AnnotationRow:
     return AnnotationRow(
         image=image.id,
         tag=new.tag,
         revision=revision,
         mask_path=None,
-        mask_sha256=digest,
+        mask_sha256=None,
         pathology=new.pathology,
         birads=new.birads,
         reader=new.reader,
@@ -327,28 +381,10 @@ def _new_row(
         seconds_spent=new.seconds_spent,
         info=dict(new.info),
         import_key=new.import_key,
+        state=new.state,
+        adjudicates=new.adjudicates,
+        base_revision=new.base_revision,
+        in_force=False,
         created_at=now(),
         withdrawn_at=None,
     )
-
-
-def _latest_final() -> Any:
-    newest = (
-        select(AnnotationRow.image, func.max(AnnotationRow.revision).label("revision"))
-        .where(AnnotationRow.tag == "final", AnnotationRow.withdrawn_at.is_(None))
-        .group_by(AnnotationRow.image)
-        .subquery()
-    )
-    return (
-        select(ImageRow, AnnotationRow)
-        .join(AnnotationRow, AnnotationRow.image == ImageRow.id)
-        .join(
-            newest,
-            (newest.c.image == AnnotationRow.image) & (newest.c.revision == AnnotationRow.revision),
-        )
-        .where(AnnotationRow.tag == "final")
-        .order_by(ImageRow.id)
-    )
-
-
-_LATEST_FINAL = _latest_final()

@@ -1,29 +1,24 @@
 """The images of a workspace and the pool of those still to be labelled."""
 
 import hashlib
-import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import ColumnExpressionArgument, bindparam, func, insert, or_, select, update
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from sonoloop.errors import AmbiguousImageError, NotFoundError
 from sonoloop.records import ImageRecord, ImageSource
-from sonoloop.store.database import BATCH, Database, batches
+from sonoloop.store.database import Database, batches
 from sonoloop.store.ids import validate_image_id
+from sonoloop.store.pool import KEY_BITS, POOL, first_open
 from sonoloop.store.records import Refusal, image_record
 from sonoloop.store.refusals import Refusals
 from sonoloop.store.schema import ImageRow, now
 
-KEY_BITS: Final = 63
-FIRST_PAGE: Final = 16
-
 ImageRecords: TypeAlias = list[ImageRecord]
-
-POOL: Final = ~ImageRow.labelled & ImageRow.available
-"""Images still to be labelled."""
 
 IN_SIGHT: Final = or_(ImageRow.available, ImageRow.labelled)
 """Images that count: those a reader can open, and those with a label whose file has gone."""
@@ -177,24 +172,29 @@ class Images:
         return self._ids(POOL)
 
     def next_unlabelled(
-        self, *, seed: int | None = None, exclude: Collection[str] = ()
+        self,
+        *,
+        reader: str | None = None,
+        seed: int | None = None,
+        exclude: Collection[str] = (),
+        at: datetime | None = None,
     ) -> ImageRecord | None:
-        """An available image without a label, or None when there is none left.
+        """An available image that waits for an answer, or None when there is none left.
+
+        Left out are images that others hold, that are kept for others by name, and that this
+        reader has answered or passed over.
 
         Args:
+            reader: Who is to get it; None or empty is somebody without a name.
             seed: Chooses at random, the same image for the same seed and pool; None chooses the
                 image known longest.
             exclude: Image ids not to choose.
+            at: Instant at which leases are looked at; None is this moment.
         """
-        excluded = frozenset(exclude)
         with self._database.reading() as session:
-            if seed is None:
-                row = _first(session, ImageRow.id, 0, excluded)
-            else:
-                start = random.Random(seed).getrandbits(KEY_BITS)  # noqa: S311 - not a secret
-                row = _first(session, ImageRow.random_key, start, excluded) or _first(
-                    session, ImageRow.random_key, 0, excluded
-                )
+            row = first_open(
+                session, reader=reader or None, at=at or now(), seed=seed, exclude=exclude
+            )
             return None if row is None else image_record(row)
 
     def update_info(self, image_id: str, info: Mapping[str, Any]) -> None:
@@ -321,25 +321,6 @@ class Images:
         with self._database.reading() as session:
             query = select(ImageRow.image_id).where(condition).order_by(ImageRow.id)
             return tuple(session.scalars(query))
-
-
-def _first(
-    session: Session, key: InstrumentedAttribute[int], start: int, exclude: frozenset[str]
-) -> ImageRow | None:
-    """The row of the pool with the lowest ``key`` from ``start`` on that is not excluded."""
-    if not exclude:
-        return session.scalar(select(ImageRow).where(POOL, key >= start).order_by(key).limit(1))
-    # Pages by key instead of NOT IN: a long exclusion would exceed the parameters of a statement.
-    size = FIRST_PAGE
-    while True:
-        ids = select(key, ImageRow.image_id).where(POOL, key >= start).order_by(key).limit(size)
-        page = session.execute(ids).tuples().all()
-        for _, image_id in page:
-            if image_id not in exclude:
-                return find_row(session, image_id)
-        if len(page) < size:
-            return None
-        start, size = page[-1][0] + 1, BATCH
 
 
 def _rows_changed(result: Any) -> int:

@@ -9,6 +9,7 @@ from sqlalchemy import Row
 from sonoloop.labels import Pathology
 from sonoloop.records import (
     Annotation,
+    AnnotationState,
     ImageRecord,
     ImageSource,
     Job,
@@ -17,8 +18,13 @@ from sonoloop.records import (
     LabelTag,
     ModelRecord,
     ModelTask,
+    Review,
+    Skip,
+    SkipKind,
+    Verdict,
 )
 from sonoloop.store.schema import AnnotationRow, ImageRow, JobRow, ModelRow
+from sonoloop.store.schema_readers import ReviewRow, SkipRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +72,9 @@ def image_record(row: ImageRow | Row[Any]) -> ImageRecord:
         flags=tuple(row.flags),
         file_size=row.file_size,
         file_mtime_ns=row.file_mtime_ns,
+        readers_wanted=row.readers_wanted,
+        readers_done=row.readers_done,
+        labelled=row.labelled,
         info=dict(row.info),
     )
 
@@ -87,6 +96,34 @@ def annotation(row: AnnotationRow, image_id: str) -> Annotation:
         info=dict(row.info),
         created_at=row.created_at,
         withdrawn_at=row.withdrawn_at,
+        state=cast("AnnotationState", row.state),
+        adjudicates=row.adjudicates,
+        base_revision=row.base_revision,
+        in_force=row.in_force,
+    )
+
+
+def skip(row: SkipRow, image_id: str) -> Skip:
+    """The skip of a row."""
+    return Skip(
+        image_id=image_id,
+        reader=row.reader,
+        kind=cast("SkipKind", row.kind),
+        reason=row.reason,
+        created_at=row.created_at,
+        withdrawn_at=row.withdrawn_at,
+    )
+
+
+def review(row: ReviewRow, image_id: str) -> Review:
+    """The review of a row."""
+    return Review(
+        annotation_id=row.annotation,
+        image_id=image_id,
+        reviewer=row.reviewer,
+        verdict=cast("Verdict", row.verdict),
+        note=row.note,
+        created_at=row.created_at,
     )
 
 

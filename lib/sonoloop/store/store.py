@@ -6,15 +6,19 @@ from types import TracebackType
 from typing import Self
 
 from sonoloop.store.annotations import Annotations
+from sonoloop.store.assignments import Assignments
 from sonoloop.store.database import Database
 from sonoloop.store.events import Events
 from sonoloop.store.images import Images
 from sonoloop.store.jobs import Jobs
+from sonoloop.store.leases import Leases
 from sonoloop.store.migrate import ensure_schema
 from sonoloop.store.models import Models
 from sonoloop.store.overview import Overview
 from sonoloop.store.paths import WorkspacePaths
 from sonoloop.store.quality import Quality
+from sonoloop.store.reviews import Reviews
+from sonoloop.store.skips import Skips
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +30,10 @@ class Store:
         paths: Folders of the workspace.
         images: The images and the pool of those still to be labelled.
         annotations: What readers and models said of them.
+        leases: Who works on which image.
+        assignments: How many readers, or which, are to answer for an image.
+        skips: Images that were passed over or cannot be assessed.
+        reviews: What reviewers decided of annotations.
         models: The registry of model versions.
         jobs: Background work.
         events: The log of what happened.
@@ -38,6 +46,10 @@ class Store:
         self._database = database
         self.images = Images(database)
         self.annotations = Annotations(database, paths)
+        self.leases = Leases(database)
+        self.assignments = Assignments(database)
+        self.skips = Skips(database)
+        self.reviews = Reviews(database)
         self.models = Models(database, paths)
         self.jobs = Jobs(database)
         self.events = Events(database)

@@ -1,5 +1,7 @@
 """Many readers: leases, assignments, reviews, skips."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -8,13 +10,15 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-IMAGE_COLUMNS = (
-    ("readers_wanted", sa.Integer(), sa.text("1")),
-    ("readers_done", sa.Integer(), sa.text("0")),
+Columns = tuple[tuple[str, sa.types.TypeEngine[Any], sa.sql.expression.ColumnElement[Any]], ...]
+
+IMAGE_COLUMNS: Columns = (
+    ("readers_wanted", sa.Integer(), sa.literal(1)),
+    ("readers_done", sa.Integer(), sa.literal(0)),
     ("reserved", sa.Boolean(), sa.false()),
 )
-ANNOTATION_COLUMNS = (
-    ("state", sa.String(length=16), "submitted"),
+ANNOTATION_COLUMNS: Columns = (
+    ("state", sa.String(length=16), sa.literal("submitted")),
     ("adjudicates", sa.Boolean(), sa.false()),
     ("in_force", sa.Boolean(), sa.false()),
 )
