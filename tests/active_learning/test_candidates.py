@@ -108,7 +108,7 @@ def test_every_strategy_is_known_by_its_own_name() -> None:
 
 
 def test_a_misspelt_strategy_is_told_with_the_one_that_was_meant() -> None:
-    with pytest.raises(NotFoundError, match="unknown strategy 'randon'.*did you mean 'random'"):
+    with pytest.raises(NotFoundError, match=r"unknown strategy 'randon'.*did you mean 'random'"):
         strategy("randon")
 
 

@@ -33,7 +33,8 @@ class Turns:
         if not free.size:
             return free
         turn = self._turn[free]
-        return free[turn == turn.min()]
+        first: Places = free[turn == turn.min()]
+        return first
 
     def take(self, place: int) -> None:
         """Put the candidate at ``place`` into the batch."""
