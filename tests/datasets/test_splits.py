@@ -92,3 +92,21 @@ def test_a_few_patients_still_leave_one_to_validate_on() -> None:
 def test_a_share_that_is_none_is_refused(fraction: float) -> None:
     with pytest.raises(DatasetError, match=r"fraction must be in \(0, 1\)"):
         split_by_patient([], fraction=fraction, seed=0)
+
+
+def test_the_parts_of_a_share_hold_everybody_out_once() -> None:
+    images = [image(str(number), patient=f"p{number}") for number in range(200)]
+
+    held_out = [
+        item.image_id
+        for part in range(4)
+        for item in split_by_patient(images, fraction=0.3, seed=7, part=part)[1]
+    ]
+
+    assert sorted(held_out) == sorted(item.image_id for item in images)
+
+
+@pytest.mark.parametrize("part", [-1, 4])
+def test_a_part_outside_of_the_whole_is_refused(part: int) -> None:
+    with pytest.raises(DatasetError, match=f"part {part} of shares of 0.25"):
+        split_by_patient([], fraction=0.25, seed=7, part=part)

@@ -3,13 +3,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sonoloop.errors import TrainingError
 from sonoloop.labels import PATHOLOGIES, Pathology
 from sonoloop.networks.card import read_card
 from sonoloop.records import LabelledImage
 from sonoloop.settings import TrainingSettings
-from sonoloop.training.classification import train_classification
+from sonoloop.training.classification import _Loss, train_classification
 from sonoloop.training.examples import TASK_CLASSES, classification_examples, for_classifier
 from sonoloop.training.start import starting_network
 
@@ -153,3 +154,16 @@ def test_a_whole_image_is_one_example(blobs: list[LabelledImage]) -> None:
 def test_every_task_names_the_outputs_in_the_order_of_pathologies() -> None:
     for names in TASK_CLASSES.values():
         assert list(names) == [name for name in PATHOLOGIES if name in names]
+
+
+def test_a_loss_of_evenly_drawn_examples_is_least_where_outputs_follow_the_shares() -> None:
+    classes = np.array([1, 1, 1, 2])
+    loss = _Loss(classes, 3)
+    drawn = (torch.zeros(2, 3), torch.tensor([1, 2]))
+
+    followed, even = (
+        float(loss(lambda _, row=row: torch.log(torch.tensor([row, row])), drawn))
+        for row in ([1e-3, 0.75, 0.25], [1e-3, 0.5, 0.5])
+    )
+
+    assert followed < even

@@ -1,6 +1,7 @@
 """Division into training and validation that no patient and no near-duplicate crosses."""
 
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -26,6 +27,7 @@ def hold_out(
     images: Sequence[LabelledImage],
     *,
     fraction: float,
+    part: int = 0,
     must_hold: Callable[[LabelledImage], bool] = lambda image: True,
 ) -> tuple[list[LabelledImage], list[LabelledImage]]:
     """Training and validation images of a training, as :func:`split_by_patient` cuts them.
@@ -36,12 +38,13 @@ def hold_out(
     Args:
         images: Every labelled image.
         fraction: Share of the families held out, on average, in (0, 1).
+        part: Which of the 1 / ``fraction`` parts, from 0.
         must_hold: Kind of image of which validation needs at least one.
 
     Raises:
-        DatasetError: If ``fraction`` is not in (0, 1).
+        DatasetError: If ``fraction`` is not in (0, 1) or has no such part.
     """
-    train, validation = split_by_patient(images, fraction=fraction, seed=VALIDATION_SALT)
+    train, validation = split_by_patient(images, fraction=fraction, seed=VALIDATION_SALT, part=part)
     if any(map(must_hold, validation)) or not any(map(must_hold, train)):
         return train, validation
     names = dict(zip((image.image_id for image in images), _family_names(images), strict=True))
@@ -52,7 +55,7 @@ def hold_out(
 
 
 def split_by_patient(
-    images: Sequence[LabelledImage], *, fraction: float, seed: int
+    images: Sequence[LabelledImage], *, fraction: float, seed: int, part: int = 0
 ) -> tuple[list[LabelledImage], list[LabelledImage]]:
     """Training and validation images, each in the order given.
 
@@ -65,6 +68,7 @@ def split_by_patient(
         images: With ``patient`` or ``group`` where known; an image with neither stands alone.
         fraction: Share of the families held out, on average, in (0, 1).
         seed: Salt of the hash.
+        part: Which of the 1 / ``fraction`` parts, from 0; no family is in two of them.
 
     Returns:
         (training, validation). When chance would hold out nothing, the family with the smallest
@@ -72,12 +76,17 @@ def split_by_patient(
         is but one family.
 
     Raises:
-        DatasetError: If ``fraction`` is not in (0, 1).
+        DatasetError: If ``fraction`` is not in (0, 1) or has no such part.
     """
     if not 0 < fraction < 1:
         raise DatasetError(f"fraction must be in (0, 1), got {fraction}")
+    if not 0 <= part < round(1 / fraction, 9):
+        raise DatasetError(
+            f"part {part} of shares of {fraction} lies outside of the whole (count from 0 to "
+            f"{math.ceil(round(1 / fraction, 9)) - 1})"
+        )
     places = {family: _place(family, seed) for family in set(_family_names(images))}
-    held_out = {family for family, place in places.items() if place < fraction}
+    held_out = {family for family, place in places.items() if int(place / fraction) == part}
     if places and not held_out:
         held_out = {min(places, key=lambda family: (places[family], family))}
     train: list[LabelledImage] = []

@@ -42,7 +42,7 @@ SET_ASIDE: Final = frozenset(
 LISTS: Final = frozenset({"preprocessing"})
 """Settings that are lists themselves; a list elsewhere is a choice, as Slicer keeps them."""
 
-CHOSEN_BY_THE_SERVER: Final = frozenset({"allow_download", "threads"})
+CHOSEN_BY_THE_SERVER: Final = frozenset({"allow_download", "threads", "validation_part"})
 
 
 def training_settings(params: Mapping[str, Any]) -> TrainingSettings:

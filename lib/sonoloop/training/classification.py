@@ -87,7 +87,7 @@ def train_classification(
         network=network,
         batches=_Batches(train, settings),
         steps_per_epoch=max(1, len(train.crops) // settings.batch_size),
-        loss=_cross_entropy,
+        loss=_Loss(train.classes, len(names)),
         validate=validation,
         task="classification",
     )
@@ -128,11 +128,27 @@ def _is_malignant(item: LabelledImage) -> bool:
     return item.pathology is Pathology.MALIGNANT
 
 
-def _cross_entropy(call: Call, batch: tuple[Tensor, ...]) -> Tensor:
-    logits = call(batch[0])
-    return torch.nn.functional.cross_entropy(
-        logits, batch[1].to(logits.device), label_smoothing=LABEL_SMOOTHING
-    )
+class _Loss:
+    """Cross-entropy of drawn examples, for a network that tells how likely a class really is.
+
+    Every class is drawn equally often, which would teach that all are equally common. So the
+    logarithm of each class's share is taken off the logits in training alone: what the network
+    itself says then follows the shares (Menon et al., "Long-Tail Learning via Logit Adjustment",
+    ICLR 2021).
+    """
+
+    def __init__(self, classes: npt.NDArray[np.int64], count: int) -> None:
+        found = np.bincount(classes, minlength=count)
+        # A class that is never drawn has no share to take off.
+        shares = np.where(found, found, found.sum()) / found.sum()
+        self._log_shares = torch.tensor(np.log(shares), dtype=torch.float32)
+
+    def __call__(self, call: Call, batch: tuple[Tensor, ...]) -> Tensor:
+        logits = call(batch[0])
+        drawn = logits - self._log_shares.to(logits.device)
+        return torch.nn.functional.cross_entropy(
+            drawn, batch[1].to(logits.device), label_smoothing=LABEL_SMOOTHING
+        )
 
 
 class _Batches:

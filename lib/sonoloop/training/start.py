@@ -105,7 +105,12 @@ def divide(
     Raises:
         TrainingError: If there are fewer than two patients.
     """
-    train, validation = hold_out(items, fraction=settings.validation_fraction, must_hold=must_hold)
+    train, validation = hold_out(
+        items,
+        fraction=settings.validation_fraction,
+        part=settings.validation_part,
+        must_hold=must_hold,
+    )
     if not train or not validation:
         raise TrainingError(
             f"{len(items)} labelled images of {len(families(items))} patients; a training needs "
