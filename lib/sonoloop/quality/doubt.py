@@ -12,6 +12,7 @@ FlagKind = Literal[
     "outside_picture",
     "mask_without_class",
     "class_without_mask",
+    "mask_on_normal",
     "duplicates_disagree",
 ]
 FLAG_KINDS: Final[tuple[FlagKind, ...]] = get_args(FlagKind)
