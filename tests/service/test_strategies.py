@@ -1,70 +1,163 @@
-"""Which image comes next, and for whom."""
+"""Which image comes next, for whom, and for how long."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from sonoloop.errors import NotFoundError
+from sonoloop.errors import BusyError, NotFoundError
+from sonoloop.records import Lease
 from sonoloop.service.server import Service
-from sonoloop.service.strategies import STRATEGIES, Leases, next_image, strategy
+from sonoloop.service.strategies import ATTEMPTS, STRATEGIES, Handed, hand_out, strategy
 from sonoloop.store.annotations import NewAnnotation
 
 
-def label(service: Service, image_id: str) -> None:
-    service.store.annotations.save(NewAnnotation(image_id=image_id, tag="final", reader="r"), None)
+def label(service: Service, image_id: str, reader: str = "r") -> None:
+    service.store.annotations.save(NewAnnotation(image_id=image_id, reader=reader), None)
+
+
+def ids(handed: list[Handed | None]) -> list[str]:
+    return [one.image.image_id for one in handed if one]
 
 
 def test_an_unknown_strategy_is_told_with_those_there_are() -> None:
-    with pytest.raises(NotFoundError, match=r"unknown strategy 'magic' \(one of random, first\)"):
+    with pytest.raises(NotFoundError, match=r"unknown strategy 'magic' \(one of random, first"):
         strategy("magic")
 
 
-@pytest.mark.parametrize("name", list(STRATEGIES))
+@pytest.mark.parametrize("name", ["random", "first"])
 def test_labelled_images_never_come_again_and_the_end_is_none(service: Service, name: str) -> None:
     seen = []
-    while record := service.next_image(name, client="a"):
-        seen.append(record.image_id)
-        label(service, record.image_id)
+    while handed := service.next_image(name, reader="a"):
+        seen.append(handed.image.image_id)
+        label(service, handed.image.image_id, "a")
 
     assert sorted(seen) == sorted(service.store.images.labelled_ids())
     assert len(set(seen)) == len(seen) == 6
 
 
-def test_two_clients_are_handed_different_images_until_nothing_else_is_left(
-    service: Service,
+@pytest.mark.parametrize("name", ["random", "first"])
+def test_no_image_is_lent_to_two_readers_and_a_late_one_waits(service: Service, name: str) -> None:
+    handed = [service.next_image(name, reader=reader) for reader in "abcdef"]
+
+    late = service.next_image(name, reader="g")
+
+    assert len(set(ids(handed))) == 6
+    assert late is None
+
+
+def test_readers_without_a_name_are_one_reader(service: Service) -> None:
+    nameless = service.next_image("first", reader="")
+    again = service.next_image("first", reader="")
+    named = service.next_image("first", reader="a")
+
+    assert nameless
+    assert nameless.lease.reader == "annotator"
+    assert ids([nameless]) == ids([again])
+    assert ids([named]) != ids([nameless])
+
+
+def test_whoever_asks_again_gives_back_what_he_held(service: Service) -> None:
+    for _ in range(20):
+        service.next_image("random", reader="a")
+
+    held = service.store.leases.of("a")
+
+    assert len(held) == len(service.store.leases.active()) == 1
+
+
+def test_a_lease_ends_when_its_time_is_over(service: Service) -> None:
+    image_id = service.store.images.unlabelled_ids()[0]
+    then = datetime.now(UTC) - timedelta(seconds=61)
+    service.store.leases.take(image_id, "a", strategy="first", reason="", seconds=60, at=then)
+
+    handed = service.next_image("first", reader="b")
+
+    assert ids([handed]) == [image_id]
+
+
+@pytest.mark.parametrize("end", ["submit", "skip", "not assessable", "release"])
+def test_a_lease_ends_with_what_the_reader_does(service: Service, end: str) -> None:
+    handed = service.next_image("first", reader="a")
+    assert handed
+    image_id = handed.image.image_id
+    ways: dict[str, Callable[[], Any]] = {
+        "submit": lambda: label(service, image_id, "a"),
+        "skip": lambda: service.store.skips.add(image_id, "a", "skip", "a pen was drawn on it"),
+        "not assessable": lambda: service.store.skips.add(image_id, "a", "not_assessable", ""),
+        "release": lambda: service.store.leases.release(image_id, "a"),
+    }
+
+    ways[end]()
+
+    assert service.store.leases.active() == []
+
+
+def test_it_is_told_who_holds_it_until_when_and_why(service: Service) -> None:
+    handed = service.next_image("first", reader="a")
+
+    assert handed
+    told = handed.as_json(at=handed.lease.taken_at)
+    assert (told["reader"], told["strategy"]) == ("a", "first")
+    assert told["reason"].endswith("known longest.")
+    assert told["lease_seconds"] == service.settings.lease_s
+    assert datetime.fromisoformat(told["lease_expires"]) == handed.lease.expires_at
+
+
+def test_what_is_assigned_by_name_comes_first_and_only_to_those_named(service: Service) -> None:
+    last = service.store.images.unlabelled_ids()[-1]
+    service.store.assignments.to_readers([last], ["a", "b"])
+
+    mine = service.next_image("first", reader="a")
+    others = [service.next_image("first", reader=reader) for reader in "cdefg"]
+    waiting = service.next_image("first", reader="b")
+    label(service, last, "a")
+    after = service.next_image("first", reader="b")
+
+    assert mine
+    assert (mine.image.image_id, mine.lease.reason) == (last, "Assigned to you by name.")
+    assert last not in ids(others)
+    assert waiting is None
+    assert ids([after]) == [last]
+
+
+def test_an_image_for_two_readers_comes_to_each_once(service: Service) -> None:
+    everything = service.store.images.unlabelled_ids()
+    service.store.assignments.to_any(everything, 2)
+    seen: dict[str, list[str]] = {}
+    for reader in "abc":
+        while handed := service.next_image("random", reader=reader):
+            seen.setdefault(reader, []).append(handed.image.image_id)
+            label(service, handed.image.image_id, reader)
+
+    assert sorted(seen["a"]) == sorted(seen["b"]) == sorted(everything)
+    assert "c" not in seen
+
+
+def test_a_reader_whom_others_always_outrun_is_told_to_ask_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handed = {client: service.next_image("first", client=client) for client in "abcdef"}
-    ids = {record.image_id for record in handed.values() if record}
+    tried: list[str] = []
 
-    late = service.next_image("first", client="g")
+    def lost(image_id: str, *_: Any, **__: Any) -> Lease | None:
+        tried.append(image_id)
+        return None
 
-    assert len(ids) == 6
-    assert late is not None
-    assert late.image_id in ids
+    monkeypatch.setattr(service.store.leases, "take", lost)
 
-
-def test_the_same_client_keeps_its_image_and_a_nameless_one_keeps_none(service: Service) -> None:
-    first = service.next_image("first", client="")
-
-    again = service.next_image("first", client="a")
-    same = service.next_image("first", client="a")
-
-    assert first
-    assert again
-    assert same
-    assert first.image_id == again.image_id == same.image_id
-
-
-def test_a_lease_ends(service: Service) -> None:
-    leases = Leases(lease_s=0.0)
-    first = next_image(service.store.images, leases, "first", client="a")
-
-    second = next_image(service.store.images, leases, "first", client="b")
-
-    assert first == second
+    with pytest.raises(BusyError, match="ask again"):
+        hand_out(service.store, "first", "a", seconds=60)
+    assert len(tried) == ATTEMPTS
 
 
 def test_who_was_handed_an_image_is_in_its_info(service: Service) -> None:
-    record = service.next_image("random", client="a")
+    handed = service.next_image("random", reader="a")
 
-    assert record is not None
-    info = service.store.images.get(record.image_id).info
+    assert handed
+    info = service.store.images.get(handed.image.image_id).info
     assert info["strategy"]["random"]["client_id"] == "a"
+
+
+def test_every_strategy_says_what_it_does() -> None:
+    assert all(one.info()["description"] for one in STRATEGIES.values())

@@ -58,7 +58,7 @@ def parse_submission(params: Mapping[str, Any]) -> Submission:
     return Submission(
         pathology=parse_pathology(params.get("pathology")),
         birads=parse_birads(params.get("birads")),
-        reader=_text(params, "reader") or _text(params, "client_id") or DEFAULT_READER,
+        reader=reader_of(params),
         source_model=_text(params, "source_model"),
         seconds_spent=_seconds(params.get("seconds_spent")),
         highest_value=max(segments, default=max(LABEL_NAMES.values())),
@@ -69,6 +69,15 @@ def parse_submission(params: Mapping[str, Any]) -> Submission:
         },
         info={name: value for name, value in params.items() if value is not None},
     )
+
+
+def reader_of(params: Mapping[str, Any]) -> str:
+    """Who speaks: ``reader``, else ``client_id``, else everybody who does not tell his name.
+
+    Raises:
+        InvalidRequestError: If the name is no printable text or too long.
+    """
+    return _text(params, "reader") or _text(params, "client_id") or DEFAULT_READER
 
 
 def _text(params: Mapping[str, Any], name: str) -> str | None:

@@ -13,7 +13,7 @@ from sonoloop.inference.shipped import SHIPPED_MODELS
 from sonoloop.networks.card import read_card
 from sonoloop.pacs.open import open_source
 from sonoloop.pacs.port import StudySource
-from sonoloop.records import Annotation, ImageRecord, Job, JobKind, LabelTag
+from sonoloop.records import Annotation, Job, JobKind, LabelTag
 from sonoloop.service.analysis import Analysis
 from sonoloop.service.background import BackgroundJobs
 from sonoloop.service.batch import BatchService
@@ -22,14 +22,14 @@ from sonoloop.service.board_parts import parts, signs
 from sonoloop.service.images import ImageLibrary
 from sonoloop.service.inference import TASKS, InferenceService, PipelineLoader, load_compiled
 from sonoloop.service.info import DESCRIPTION, NAME, InfoBoard, InfoSources
-from sonoloop.service.labelling import Labelling, Submission
+from sonoloop.service.labelling import DEFAULT_READER, Labelling, Submission
 from sonoloop.service.listing import job_json, object_json
 from sonoloop.service.lock import WorkspaceLock
 from sonoloop.service.logs import Logs
 from sonoloop.service.scanning import Scanner
 from sonoloop.service.scoring import ScoringService
 from sonoloop.service.sessions import Sessions
-from sonoloop.service.strategies import Leases, next_image
+from sonoloop.service.strategies import Handed, hand_out
 from sonoloop.service.training import TrainingService, WorkerCommand, worker_command
 from sonoloop.service.uploads import Uploads
 from sonoloop.settings import PipelineSettings, ServerSettings
@@ -81,7 +81,6 @@ class Service:
         self.analysis = Analysis(self.images, self.sessions, inference, store.paths.cache)
         self.labelling = Labelling(store)
         self.logs = Logs(store.paths.logs)
-        self.leases = Leases()
         self.scanner = Scanner(
             source, store, rescan_s=server.rescan_s, changed=lambda: self._count_refusals()
         )
@@ -157,18 +156,22 @@ class Service:
         self.info.rebuild()
         self._ticker.start()
 
-    def next_image(self, strategy: str, *, client: str) -> ImageRecord | None:
-        """The next image for ``client``, or None when every image is labelled.
+    def next_image(self, strategy: str, *, reader: str) -> Handed | None:
+        """Lend the next image to a reader; None when none waits for an answer of his.
 
         Raises:
             NotFoundError: If there is no strategy of that name.
+            BusyError: If others were quicker every time.
         """
-        record = next_image(self.store.images, self.leases, strategy, client=client)
-        if record:
-            handed = {"ts": int(time.time()), "client_id": client or None}
-            known = dict(record.info.get("strategy") or {})
-            self.store.images.update_info(record.image_id, {"strategy": known | {strategy: handed}})
-        return record
+        name = reader or DEFAULT_READER
+        handed = hand_out(self.store, strategy, name, seconds=self.settings.lease_s)
+        if handed:
+            told = {"ts": int(time.time()), "client_id": reader or None}
+            known = dict(handed.image.info.get("strategy") or {})
+            self.store.images.update_info(
+                handed.image.image_id, {"strategy": known | {strategy: told}}
+            )
+        return handed
 
     def save_label(
         self,
@@ -187,8 +190,6 @@ class Service:
         """
         record = self.images.record(image)
         annotation = self.labelling.save(record, tag, submission, file=file)
-        if tag == "final":
-            self.leases.give_back(record.image_id)
         self.info.touch()
         return annotation
 

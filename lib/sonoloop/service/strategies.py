@@ -1,34 +1,57 @@
-"""Which image comes next.
+"""Which image comes next, and for whom.
 
-A strategy chooses among the images nobody has labelled. Images handed to one client lately are
-kept from the others for a while, so that two readers do not outline the same lesion; when nothing
-else is left they are handed out all the same.
+A strategy chooses among the images that wait for an answer of this reader; the store then lends
+the image to him, so that no two readers outline the same one at once. What is assigned to a reader
+by name comes before what a strategy would choose.
 """
 
 import secrets
-import threading
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-from sonoloop.errors import NotFoundError
-from sonoloop.records import ImageRecord
-from sonoloop.store.images import Images
+from sonoloop.errors import BusyError, NotFoundError
+from sonoloop.records import ImageRecord, Lease
+from sonoloop.store.store import Store
 
-LEASE_S: Final = 600.0
+ATTEMPTS: Final = 100
+"""How often others may be quicker before a reader is told to ask again."""
 
-Choose: TypeAlias = Callable[[Images, Collection[str]], ImageRecord | None]
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An image and why it is the one, as a sentence for the reader."""
+
+    image: ImageRecord
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """An image that was lent to a reader."""
+
+    image: ImageRecord
+    lease: Lease
+
+    def as_json(self, *, at: datetime) -> dict[str, Any]:
+        """What the reader is told of it: who holds it until when, and why this image."""
+        return {
+            "reader": self.lease.reader,
+            "strategy": self.lease.strategy,
+            "reason": self.lease.reason,
+            "lease_expires": self.lease.expires_at.isoformat(),
+            "lease_seconds": max(0, round((self.lease.expires_at - at).total_seconds())),
+        }
+
+
+Choose: TypeAlias = Callable[[Store, str], Choice | None]
+"""From the store and the reader to an image that waits for him; None when none does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A way to choose.
-
-    Attributes:
-        description: One line for clients.
-        choose: From the images and the ids to avoid to the next image, or None.
-    """
+    """A way to choose; ``description`` is one line for clients."""
 
     description: str
     choose: Choose
@@ -38,12 +61,22 @@ class Strategy:
         return {"description": self.description, "config": {}}
 
 
-def _first(images: Images, exclude: Collection[str]) -> ImageRecord | None:
-    return images.next_unlabelled(exclude=exclude)
+def _first(store: Store, reader: str) -> Choice | None:
+    found = store.images.next_unlabelled(reader=reader)
+    return (
+        None
+        if found is None
+        else Choice(found, "Of the images that wait for an answer, known longest.")
+    )
 
 
-def _random(images: Images, exclude: Collection[str]) -> ImageRecord | None:
-    return images.next_unlabelled(seed=secrets.randbits(31), exclude=exclude)
+def _random(store: Store, reader: str) -> Choice | None:
+    found = store.images.next_unlabelled(reader=reader, seed=secrets.randbits(31))
+    return (
+        None
+        if found is None
+        else Choice(found, "Drawn at random from the images that wait for an answer.")
+    )
 
 
 STRATEGIES: Final = {
@@ -65,48 +98,41 @@ def strategy(name: str) -> Strategy:
         raise NotFoundError(f"unknown strategy {name!r:.80} (one of {known})") from None
 
 
-class Leases:
-    """Who was handed which image, for a while and in memory: a courtesy, not a lock."""
+def hand_out(store: Store, name: str, reader: str, *, seconds: float) -> Handed | None:
+    """Lend the next image to a reader; None when none waits for an answer of his.
 
-    def __init__(self, *, lease_s: float = LEASE_S) -> None:
-        self._lease_s = lease_s
-        self._held: dict[str, tuple[str, float]] = {}
-        self._lock = threading.Lock()
+    He gives back what was lent to him before, unless it is chosen again: then for longer.
 
-    def hand_out(self, image_id: str, client: str) -> None:
-        """Note that ``client`` was handed the image now."""
-        with self._lock:
-            self._held[image_id] = (client, time.monotonic() + self._lease_s)
-
-    def give_back(self, image_id: str) -> None:
-        """Forget who holds the image, for instance because it is labelled now."""
-        with self._lock:
-            self._held.pop(image_id, None)
-
-    def of_others(self, client: str) -> frozenset[str]:
-        """Images that other clients were handed lately."""
-        now = time.monotonic()
-        with self._lock:
-            self._held = {
-                image_id: (holder, until)
-                for image_id, (holder, until) in self._held.items()
-                if until > now
-            }
-            return frozenset(
-                image_id for image_id, (holder, _) in self._held.items() if holder != client
-            )
-
-
-def next_image(images: Images, leases: Leases, name: str, *, client: str) -> ImageRecord | None:
-    """The next image for ``client``, or None when every image is labelled.
-
-    A client that does not say who it is holds nothing.
+    Args:
+        store: Where images and leases are.
+        name: Of the strategy.
+        reader: Who asks.
+        seconds: How long the image is his.
 
     Raises:
         NotFoundError: If there is no strategy of that name.
+        BusyError: If others were quicker every time.
     """
     choose = strategy(name).choose
-    record = choose(images, leases.of_others(client)) or choose(images, frozenset())
-    if record and client:
-        leases.hand_out(record.image_id, client)
-    return record
+    for _ in range(ATTEMPTS):
+        choice = _assigned(store, reader) or choose(store, reader)
+        if choice is None:
+            return None
+        lease = store.leases.take(
+            choice.image.image_id, reader, strategy=name, reason=choice.reason, seconds=seconds
+        )
+        if lease is not None:
+            _give_back_others(store, reader, keep=choice.image.image_id)
+            return Handed(choice.image, lease)
+    raise BusyError(f"other readers took {ATTEMPTS} images one after another (ask again)")
+
+
+def _assigned(store: Store, reader: str) -> Choice | None:
+    found = store.assignments.next_open(reader)
+    return None if found is None else Choice(found, "Assigned to you by name.")
+
+
+def _give_back_others(store: Store, reader: str, *, keep: str) -> None:
+    for lease in store.leases.of(reader):
+        if lease.image_id != keep:
+            store.leases.release(lease.image_id, reader)

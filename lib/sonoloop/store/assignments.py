@@ -1,15 +1,18 @@
 """How many readers, or which, are to answer for an image."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from sonoloop.errors import InvalidRequestError
-from sonoloop.records import AssignmentProgress
+from sonoloop.records import AssignmentProgress, ImageRecord
 from sonoloop.store.answers import answered, count_again, is_adjudicated, named
 from sonoloop.store.database import Database
 from sonoloop.store.images import find_row
+from sonoloop.store.pool import POOL, open_to
+from sonoloop.store.records import image_record
 from sonoloop.store.schema import ImageRow, now
 from sonoloop.store.schema_readers import AssignmentRow
 
@@ -78,6 +81,24 @@ class Assignments:
         )
         with self._database.reading() as session:
             return list(session.scalars(query))
+
+    def next_open(self, reader: str, *, at: datetime | None = None) -> ImageRecord | None:
+        """The image known longest that waits for this reader by name, or None.
+
+        Args:
+            reader: Who is to get it.
+            at: Instant at which leases are looked at; None is this moment.
+        """
+        theirs = select(AssignmentRow.image).where(AssignmentRow.reader == reader)
+        query = (
+            select(ImageRow)
+            .where(ImageRow.id.in_(theirs), POOL, *open_to(reader, at or now()))
+            .order_by(ImageRow.id)
+            .limit(1)
+        )
+        with self._database.reading() as session:
+            row = session.scalar(query)
+            return None if row is None else image_record(row)
 
 
 def _assign(session: Session, image_id: str, names: frozenset[str], *, wanted: int) -> None:

@@ -27,7 +27,9 @@ class NextImage(Strategy):
     def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any] | None:
         """The image for ``request["client_id"]``, or None when every one is labelled."""
         with reported_to_monailabel():
-            record = self._service.next_image(
-                self._name, client=str(request.get("client_id") or "")
+            handed = self._service.next_image(
+                self._name, reader=str(request.get("client_id") or "")
             )
-        return None if record is None else image_json(record) | {"id": record.image_id}
+        if handed is None:
+            return None
+        return image_json(handed.image) | {"id": handed.image.image_id}

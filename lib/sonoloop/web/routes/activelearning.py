@@ -1,9 +1,11 @@
 """``/activelearning``: the next image to label."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter
 
+from sonoloop.service.labelling import reader_of
 from sonoloop.service.listing import image_json
 from sonoloop.web.parsing import JsonBody, ServiceDep
 
@@ -12,14 +14,22 @@ router = APIRouter(prefix="/activelearning", tags=["ActiveLearning"])
 
 @router.post("/{strategy}")
 def next_sample(service: ServiceDep, strategy: str, params: JsonBody) -> dict[str, Any]:
-    """The next image without a label; an empty object when every image has one.
+    """The next image that waits for this reader; an empty object when none does.
+
+    The reader is ``reader`` or else ``client_id``. The image is his until he submits it, skips it,
+    asks for another one, or the time is over; ``sonoloop`` tells how long that is, and why he got
+    this one.
 
     ``checksum`` is that of the bytes ``GET /datastore/image`` gives. ``path`` is empty: clients
     open a path that exists on their own machine instead of asking for the image.
     """
-    client = params.get("client_id")
-    record = service.next_image(strategy, client=client if isinstance(client, str) else "")
-    if record is None:
+    handed = service.next_image(strategy, reader=reader_of(params))
+    if handed is None:
         return {}
-    checksum = service.images.checksum(record)
-    return image_json(record) | {"id": record.image_id, "path": "", "checksum": checksum}
+    record = handed.image
+    return image_json(record) | {
+        "id": record.image_id,
+        "path": "",
+        "checksum": service.images.checksum(record),
+        "sonoloop": handed.as_json(at=datetime.now(UTC)),
+    }
