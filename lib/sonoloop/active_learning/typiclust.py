@@ -11,8 +11,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.cluster import KMeans, MiniBatchKMeans
-from sklearn.metrics import pairwise_distances
 
 from sonoloop.active_learning.candidates import EMBEDDINGS, Candidates, Embeddings, Places, Proposal
 from sonoloop.active_learning.embedded import points
@@ -68,6 +66,10 @@ def clusters(rows: Embeddings, count: int, *, seed: int) -> Places:
     count = min(count, len(np.unique(rows, axis=0)))
     if count == 1:
         return np.zeros(len(rows), dtype=np.int64)
+    # Imported here: the server knows every strategy but computes none, and scikit-learn is slow to
+    # import.
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+
     if count <= FEW_CLUSTERS:
         kind = KMeans(n_clusters=count, n_init=1, random_state=seed % 2**32)
     else:
@@ -81,6 +83,8 @@ def typicality(rows: Embeddings, cluster: Places) -> npt.NDArray[np.float64]:
 
     A row alone in its cluster has 0.
     """
+    from sklearn.metrics import pairwise_distances
+
     typical = np.zeros(len(rows), dtype=np.float64)
     for number in range(int(cluster.max()) + 1):
         members = np.flatnonzero(cluster == number)

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sonoloop.store.acquisition import Acquisition
 from sonoloop.store.annotations import Annotations
 from sonoloop.store.assignments import Assignments
 from sonoloop.store.database import Database
@@ -39,6 +40,7 @@ class Store:
         events: The log of what happened.
         overview: Counts for those who look on.
         quality: What is doubtful about labels.
+        acquisition: Scores of images and the queues of strategies.
     """
 
     def __init__(self, paths: WorkspacePaths, database: Database) -> None:
@@ -55,6 +57,7 @@ class Store:
         self.events = Events(database)
         self.overview = Overview(database)
         self.quality = Quality(database)
+        self.acquisition = Acquisition(database)
 
     @property
     def writes(self) -> int:
