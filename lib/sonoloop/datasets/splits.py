@@ -49,7 +49,7 @@ def hold_out(
         return train, validation
     names = dict(zip((image.image_id for image in images), _family_names(images), strict=True))
     eligible = {names[image.image_id] for image in train if must_hold(image)}
-    chosen = min(eligible, key=lambda family: (_place(family, VALIDATION_SALT), family))
+    chosen = min(eligible, key=lambda family: (hash_place(family, VALIDATION_SALT), family))
     moved = [image for image in train if names[image.image_id] == chosen]
     return [i for i in train if names[i.image_id] != chosen], [*validation, *moved]
 
@@ -85,7 +85,7 @@ def split_by_patient(
             f"part {part} of shares of {fraction} lies outside of the whole (count from 0 to "
             f"{math.ceil(round(1 / fraction, 9)) - 1})"
         )
-    places = {family: _place(family, seed) for family in set(_family_names(images))}
+    places = {family: hash_place(family, seed) for family in set(_family_names(images))}
     held_out = {family for family, place in places.items() if int(place / fraction) == part}
     if places and not held_out:
         held_out = {min(places, key=lambda family: (places[family], family))}
@@ -116,20 +116,21 @@ def _family_names(images: Sequence[LabelledImage]) -> list[str]:
         return token
 
     for image in images:
-        first, *others = _tokens(image)
+        first, *others = tokens_of(image)
         for other in others:
             low, high = sorted((root(first), root(other)))
             parent[high] = low
-    return [root(_tokens(image)[0]) for image in images]
+    return [root(tokens_of(image)[0]) for image in images]
 
 
-def _tokens(image: LabelledImage) -> list[str]:
+def tokens_of(image: LabelledImage) -> list[str]:
+    """Names of all that an image may share with others: patient, group; its own where none is."""
     tokens = [f"patient:{image.patient}"] if image.patient else []
     tokens += [f"group:{image.group}"] if image.group else []
     return tokens or [f"image:{image.image_id}"]
 
 
-def _place(family: str, seed: int) -> float:
-    """A number in [0, 1) that depends on the name and the salt alone."""
+def hash_place(family: str, seed: int) -> float:
+    """A number in [0, 1) that depends on the name and the salt ``seed`` alone."""
     digest = hashlib.sha256(f"{seed}/{family}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

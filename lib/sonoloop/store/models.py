@@ -9,32 +9,25 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, get_args
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
-from sonoloop.errors import ConflictError, InvalidIdError, ModelError, NotFoundError, StoreError
+from sonoloop.errors import ConflictError, InvalidIdError, ModelError, StoreError
 from sonoloop.records import ModelRecord, ModelTask
-from sonoloop.store.database import Database
-from sonoloop.store.files import sync_folder
+from sonoloop.store.files import sha256_of_file, sync_folder
 from sonoloop.store.ids import validate_image_id
-from sonoloop.store.paths import WorkspacePaths
+from sonoloop.store.publications import WEIGHTS_FILE, Publications, find_model
 from sonoloop.store.records import model_record
 from sonoloop.store.schema import ModelRow, ServingRow, now
 
 logger = logging.getLogger(__name__)
 
-REQUIRED_FILES: Final = ("weights.safetensors", "card.json")
+REQUIRED_FILES: Final = (WEIGHTS_FILE, "card.json")
 MODEL_TASKS: Final[tuple[ModelTask, ...]] = get_args(ModelTask)
 
 ModelRecords: TypeAlias = list[ModelRecord]
 
 
-class Models:
-    """Model versions by id; every method is one transaction."""
-
-    def __init__(self, database: Database, paths: WorkspacePaths) -> None:
-        self._database = database
-        self._paths = paths
+class Models(Publications):
+    """Model versions by id, and which of them serve; every method is one transaction."""
 
     def register(self, card_json: Mapping[str, Any], source_dir: Path) -> ModelRecord:
         """Copy a model folder into the workspace and list it; it does not serve yet.
@@ -57,6 +50,7 @@ class Models:
         incoming = self._paths.models / f".incoming-{secrets.token_hex(8)}"
         try:
             _copy_synced(source_dir, incoming)
+            row.weights_sha256 = sha256_of_file(incoming / WEIGHTS_FILE)
             return self._list(row, incoming)
         except OSError as error:
             raise StoreError(
@@ -84,35 +78,6 @@ class Models:
             session.flush()
             return model_record(row, self._paths.models, serving=False)
 
-    def publish(self, model_id: str) -> ModelRecord:
-        """Make a model the one that serves its task, also an older one (that is a rollback).
-
-        Raises:
-            NotFoundError: If there is no such model.
-        """
-        try:
-            with self._database.writing() as session:
-                row = _find(session, model_id)
-                session.merge(ServingRow(task=row.task, model=row.id, published_at=now()))
-                record = model_record(row, self._paths.models, serving=True)
-        except IntegrityError as error:
-            raise ConflictError(
-                f"model {model_id!r} was published by two at once (publish again)"
-            ) from error
-        logger.info("model %s serves %s", model_id, record.task)
-        return record
-
-    def serving(self, task: ModelTask) -> ModelRecord | None:
-        """The model that serves a task, or None before the first was published."""
-        query = (
-            select(ModelRow)
-            .join(ServingRow, ServingRow.model == ModelRow.id)
-            .where(ServingRow.task == task)
-        )
-        with self._database.reading() as session:
-            row = session.scalar(query)
-            return None if row is None else model_record(row, self._paths.models, serving=True)
-
     def get(self, model_id: str) -> ModelRecord:
         """The model of that id.
 
@@ -120,7 +85,7 @@ class Models:
             NotFoundError: If there is none.
         """
         with self._database.reading() as session:
-            row = _find(session, model_id)
+            row = find_model(session, model_id)
             serving = session.get(ServingRow, row.task)
             return model_record(
                 row, self._paths.models, serving=serving is not None and serving.model == row.id
@@ -140,13 +105,6 @@ class Models:
                 model_record(row, self._paths.models, serving=serving is not None)
                 for row, serving in session.execute(query).tuples()
             ]
-
-
-def _find(session: Session, model_id: str) -> ModelRow:
-    row = session.scalar(select(ModelRow).where(ModelRow.model_id == model_id))
-    if row is None:
-        raise NotFoundError(f"unknown model {model_id!r}")
-    return row
 
 
 def _row_from(card: Mapping[str, Any]) -> ModelRow:

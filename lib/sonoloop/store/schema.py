@@ -189,17 +189,21 @@ class ModelRow(Base):
     architecture: Mapped[str] = mapped_column(Text)
     parent_id: Mapped[str | None] = mapped_column(Text)
     metrics: Mapped[dict[str, Any]]
+    weights_sha256: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class ServingRow(Base):
-    """The one model that serves a task."""
+    """The one model that serves a task; pinned, it is not replaced."""
 
     __tablename__ = "serving"
 
     task: Mapped[str] = mapped_column(String(16), primary_key=True)
     model: Mapped[int] = mapped_column(ForeignKey("models.id"))
     published_at: Mapped[datetime] = mapped_column(default=now)
+    pinned_by: Mapped[str | None] = mapped_column(Text)
+    pinned_reason: Mapped[str | None] = mapped_column(Text)
+    pinned_at: Mapped[datetime | None]
 
 
 class JobRow(Base):

@@ -10,6 +10,7 @@ from sonoloop.store.annotations import Annotations
 from sonoloop.store.assignments import Assignments
 from sonoloop.store.database import Database
 from sonoloop.store.events import Events
+from sonoloop.store.gates import Gates
 from sonoloop.store.images import Images
 from sonoloop.store.jobs import Jobs
 from sonoloop.store.leases import Leases
@@ -35,7 +36,8 @@ class Store:
         assignments: How many readers, or which, are to answer for an image.
         skips: Images that were passed over or cannot be assessed.
         reviews: What reviewers decided of annotations.
-        models: The registry of model versions.
+        models: The registry of model versions, and which of them serve.
+        gates: What the gate measured and decided, and which patients are locked.
         jobs: Background work.
         events: The log of what happened.
         overview: Counts for those who look on.
@@ -53,6 +55,7 @@ class Store:
         self.skips = Skips(database)
         self.reviews = Reviews(database)
         self.models = Models(database, paths)
+        self.gates = Gates(database)
         self.jobs = Jobs(database)
         self.events = Events(database)
         self.overview = Overview(database)
@@ -89,6 +92,21 @@ class Store:
         if leftovers:
             logger.info("removed %s label files that a dead process left half written", leftovers)
         return store
+
+    @property
+    def url(self) -> str | None:
+        """Address of the database with its password; None for the file of the workspace."""
+        if self._database.url == Database.at(self.paths.database).url:
+            return None
+        return self._database.url.render_as_string(hide_password=False)
+
+    def claim(self) -> None:
+        """Be the only server of this database until the store is closed.
+
+        Raises:
+            StoreError: If another server has it.
+        """
+        self._database.claim()
 
     def close(self) -> None:
         """Close the database; the store cannot be used afterwards."""

@@ -1,6 +1,19 @@
 """Every table of the store: whoever imports this sees them all in ``Base.metadata``."""
 
-from sonoloop.store import schema_acquisition, schema_events, schema_quality, schema_readers
+from sonoloop.store import (
+    schema_acquisition,
+    schema_events,
+    schema_gate,
+    schema_quality,
+    schema_readers,
+)
 from sonoloop.store.schema import Base
 
-__all__ = ["Base", "schema_acquisition", "schema_events", "schema_quality", "schema_readers"]
+__all__ = [
+    "Base",
+    "schema_acquisition",
+    "schema_events",
+    "schema_gate",
+    "schema_quality",
+    "schema_readers",
+]
