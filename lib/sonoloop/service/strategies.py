@@ -3,6 +3,9 @@
 A strategy chooses among the images that wait for an answer of this reader; the store then lends
 the image to him, so that no two readers outline the same one at once. What is assigned to a reader
 by name comes before what a strategy would choose.
+
+Strategies that need scores rank the images in the background (``service.acquisition``); here only
+the head of their queue is looked up. While there is none, images are drawn at random.
 """
 
 import secrets
@@ -11,12 +14,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
+from sonoloop.active_learning.registry import STRATEGIES as RANKING
 from sonoloop.errors import BusyError, NotFoundError
 from sonoloop.records import ImageRecord, Lease
 from sonoloop.store.store import Store
 
 ATTEMPTS: Final = 100
 """How often others may be quicker before a reader is told to ask again."""
+
+NOT_QUEUED: Final = (
+    "Drawn at random: the strategy has ranked no image that waits, for the images are still being "
+    "scored."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +88,24 @@ def _random(store: Store, reader: str) -> Choice | None:
     )
 
 
+def _queued(name: str) -> Choose:
+    def choose(store: Store, reader: str) -> Choice | None:
+        queued = store.acquisition.best(name, reader=reader)
+        if queued is not None:
+            return Choice(queued.record, queued.reason)
+        found = store.images.next_unlabelled(reader=reader, seed=secrets.randbits(31))
+        return None if found is None else Choice(found, NOT_QUEUED)
+
+    return choose
+
+
 STRATEGIES: Final = {
     "random": Strategy("Any image without a label", _random),
     "first": Strategy("The image without a label that is known longest", _first),
+} | {
+    name: Strategy(ranking.description, _queued(name))
+    for name, ranking in RANKING.items()
+    if ranking.needs
 }
 
 
