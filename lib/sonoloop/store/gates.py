@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
@@ -15,6 +15,8 @@ from sonoloop.store.database import Database, batches
 from sonoloop.store.publications import find_model
 from sonoloop.store.schema import ModelRow, now
 from sonoloop.store.schema_gate import GateCaseRow, GateRow, LockedPlaceRow, PublicationRow
+
+GateCases: TypeAlias = list[CaseDifference]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,9 @@ class GateResult:
         """Names and values, as JSON carries them."""
         lists = {"figures": list(self.figures), "suspects": list(self.suspects)}
         return asdict(self) | lists | {"created_at": self.created_at.isoformat()}
+
+
+GateResults: TypeAlias = list[GateResult]
 
 
 class Gates:
@@ -116,7 +121,7 @@ class Gates:
             session.add_all(GateCaseRow(gate=row.id, **asdict(case)) for case in decision.cases)
             return _result(row, model_id, against)
 
-    def list(self, task: ModelTask | None = None) -> "list[GateResult]":
+    def list(self, task: ModelTask | None = None) -> GateResults:
         """Every result, of one task or of all, newest first."""
         with self._database.reading() as session:
             return _results(session, task=task)
@@ -138,7 +143,7 @@ class Gates:
             raise NotFoundError(f"there is no gate result {number}")
         return found[0]
 
-    def cases(self, number: int) -> "list[CaseDifference]":
+    def cases(self, number: int) -> GateCases:
         """What was scored on every locked image, the greatest loss first."""
         query = select(GateCaseRow).where(GateCaseRow.gate == number)
         with self._database.reading() as session:

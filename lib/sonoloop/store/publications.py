@@ -153,6 +153,12 @@ class Publications:
         logger.info("model %s serves %s again", record.model_id, task)
         return record
 
+    def way_back(self, task: ModelTask) -> str | None:
+        """Id of the model that :meth:`rollback` would make serve; None when there is none."""
+        with self._database.reading() as session:
+            before = _stack(session, task)[:-1]
+            return session.get_one(ModelRow, before[-1]).model_id if before else None
+
     def pin(self, model_id: str, *, actor: str = "", reason: str = "") -> Pin:
         """Let nothing take the place of a serving model until it is unpinned.
 
