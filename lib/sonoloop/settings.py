@@ -282,6 +282,8 @@ class ServerSettings(_Parsed):
         rescan_s: Seconds between two looks for new studies; 0 looks only at the start.
         training_threads: CPU threads a background training may use; 0 is half of the cores.
         stop_grace_s: Seconds a training gets to write its checkpoint before it is killed.
+        quality_ignored: Kinds of doubt about labels that are not raised, such as
+            ``mask_without_class`` where nobody is to tell classes.
         lease_s: Seconds an image stays with the reader it was handed to; then others may have it.
         consensus: How outlines of several readers become the one a training learns from.
     """
@@ -293,6 +295,7 @@ class ServerSettings(_Parsed):
     rescan_s: int = 30
     training_threads: int = 0
     stop_grace_s: float = 5.0
+    quality_ignored: tuple[str, ...] = ()
     lease_s: float = 1800.0
     consensus: ConsensusMethod = "majority"
 

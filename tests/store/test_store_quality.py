@@ -145,8 +145,34 @@ def test_an_image_is_unchecked_until_its_newest_label_was_looked_at(
 ) -> None:
     assert store.quality.unchecked() == ("a",)
 
-    store.quality.settle("a", {labelled: []}, kinds=FLAG_KINDS)
+    store.quality.settle("a", {labelled: []}, kinds=["fragments"])
+    assert store.quality.unchecked() == ("a",)
+
+    store.quality.settle("a", {labelled: []}, kinds=FLAG_KINDS, up_to=labelled)
     assert store.quality.unchecked() == ()
 
     store.annotations.save(NewAnnotation(image_id="a", reader="ann"), make_mask(1))
     assert store.quality.unchecked() == ("a",)
+
+
+def test_a_label_saved_during_a_check_is_still_to_be_checked(
+    store: Store, labelled: int, make_mask: Callable[..., LabelMap]
+) -> None:
+    newer = store.annotations.save(NewAnnotation(image_id="a", reader="bob"), make_mask(1))
+
+    store.quality.settle("a", {labelled: []}, kinds=FLAG_KINDS, up_to=labelled)
+
+    assert newer.annotation_id > labelled
+    assert store.quality.unchecked() == ("a",)
+
+
+def test_labelled_near_duplicates_are_found_by_their_group(
+    store: Store, make_record: Callable[..., ImageRecord], make_mask: Callable[..., LabelMap]
+) -> None:
+    groups = {"a": "g1", "b": "g1", "c": "g2", "d": None, "e": None, "f": "g1"}
+    store.images.upsert_many([make_record(name, group=group) for name, group in groups.items()])
+    for name in "abcde":
+        store.annotations.save(NewAnnotation(image_id=name, reader="ann"), make_mask())
+
+    assert store.quality.duplicates_of("a") == ("b",)
+    assert store.quality.duplicates_of("d") == ()

@@ -26,6 +26,7 @@ from sonoloop.service.labelling import DEFAULT_READER, Labelling, Submission
 from sonoloop.service.listing import job_json, object_json
 from sonoloop.service.lock import WorkspaceLock
 from sonoloop.service.logs import Logs
+from sonoloop.service.quality import QualityService
 from sonoloop.service.scanning import Scanner
 from sonoloop.service.scoring import ScoringService
 from sonoloop.service.sessions import Sessions
@@ -56,6 +57,7 @@ class Service:
         uploads: Images that clients add to it.
         analysis: Findings on images of the store, of sessions, and sent along.
         labelling: Keeps what readers submit.
+        quality: Looks at labels and flags doubtful ones.
         logs: What the server wrote.
         info: The answer to ``/info``, kept ready.
         board: What the dashboard shows, kept ready.
@@ -80,6 +82,9 @@ class Service:
         self.uploads = Uploads(store)
         self.analysis = Analysis(self.images, self.sessions, inference, store.paths.cache)
         self.labelling = Labelling(store)
+        self.quality = QualityService(
+            store, self.images, inference, self.jobs, ignored=server.quality_ignored
+        )
         self.logs = Logs(store.paths.logs)
         self.scanner = Scanner(
             source, store, rescan_s=server.rescan_s, changed=lambda: self._count_refusals()
@@ -154,6 +159,7 @@ class Service:
         self.training.supervise()
         self._count_refusals()
         self.info.rebuild()
+        self.quality.start()
         self._ticker.start()
 
     def next_image(self, strategy: str, *, reader: str) -> Handed | None:
@@ -190,6 +196,7 @@ class Service:
         """
         record = self.images.record(image)
         annotation = self.labelling.save(record, tag, submission, file=file)
+        self.quality.look_at(record.image_id)
         self.info.touch()
         return annotation
 
@@ -201,6 +208,7 @@ class Service:
             InvalidRequestError: If ``info`` is malformed or contradicts the mask.
         """
         annotation = self.labelling.amend(self.images.record(image), tag, info)
+        self.quality.look_at(annotation.image_id)
         self.info.touch()
         return annotation
 
@@ -259,6 +267,7 @@ class Service:
 
     def _count_refusals(self) -> None:
         self._refused = len(self.store.images.refusals())
+        self.quality.catch_up()  # a scan may have brought labels along
         self.info.touch()
 
     def _tick(self) -> None:
@@ -283,6 +292,7 @@ class Service:
         """End what is going on here; trainings live on and are found again at the next start."""
         self._closing.set()
         self.scanner.close()
+        self.quality.close()
         self.jobs.close()
         if self._ticker.is_alive():
             self._ticker.join()

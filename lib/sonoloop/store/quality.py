@@ -31,16 +31,20 @@ class Quality:
         found: Mapping[int, Sequence[Doubt]],
         *,
         kinds: Collection[FlagKind],
+        up_to: int | None = None,
     ) -> FlagList:
         """Keep what a check of an image found, and close what it found no more.
 
-        A doubt that was dismissed stays dismissed. Open flags of revisions that no longer count
-        are fixed, whatever their kind.
+        A doubt that was dismissed stays dismissed. Open flags of revisions that are not in
+        question any more are fixed, whatever their kind.
 
         Args:
             image_id: What was checked.
-            found: Doubts by annotation id, with an entry for every annotation that counts.
+            found: Doubts by annotation id, with an entry for every annotation in question: one
+                that counts and that nobody has confirmed.
             kinds: What was looked for; open flags of other kinds stay.
+            up_to: Newest annotation id that was there when a complete check began; None when the
+                check was not complete.
 
         Returns:
             Flags that were raised by this check, opened anew included.
@@ -71,7 +75,8 @@ class Quality:
                 for key, doubt in wanted.items()
                 if key not in known or known[key].state == "fixed"
             ]
-            _note_check(session, image.id)
+            if up_to is not None:
+                session.merge(QualityCheckRow(image=image.id, annotation=up_to, checked_at=now()))
             session.flush()
             _log(session, "quality_flag_resolved", image_id, over, actor=SYSTEM)
             _log(session, "quality_flag_raised", image_id, raised, actor=SYSTEM)
@@ -167,6 +172,18 @@ class Quality:
                 _log(session, "quality_flag_resolved", image_id, [row], actor=by)
             return len(rows)
 
+    def duplicates_of(self, image_id: str) -> tuple[str, ...]:
+        """Ids of other labelled images that are stated to be near-duplicates of an image."""
+        group = select(ImageRow.near_duplicates).where(ImageRow.image_id == image_id)
+        query = (
+            select(ImageRow.image_id)
+            .where(ImageRow.near_duplicates == group.scalar_subquery(), ImageRow.labelled)
+            .where(ImageRow.image_id != image_id)
+            .order_by(ImageRow.id)
+        )
+        with self._database.reading() as session:
+            return tuple(session.scalars(query))
+
     def unchecked(self) -> tuple[str, ...]:
         """Ids of images with an annotation newer than their last check, oldest image first."""
         query = (
@@ -217,11 +234,6 @@ def _raise(
 
 def _resolve(row: QualityFlagRow, state: FlagState, *, by: str, reason: str | None) -> None:
     row.state, row.resolved_at, row.resolved_by, row.reason = state, now(), by, reason
-
-
-def _note_check(session: Session, image: int) -> None:
-    newest = session.scalar(select(func.max(AnnotationRow.id)).where(AnnotationRow.image == image))
-    session.merge(QualityCheckRow(image=image, annotation=newest or 0, checked_at=now()))
 
 
 def _log(

@@ -22,6 +22,7 @@ from sonoloop.web.routes import (
     labels,
     logs,
     models,
+    quality,
     sessions,
     train,
 )
@@ -61,6 +62,7 @@ def create_app(service: Service) -> FastAPI:
         labels,
         sessions,
         models,
+        quality,
         logs,
         board,
     ):

@@ -73,6 +73,7 @@ def withdraw_label(
     """Take a label back: the image counts as unlabelled again, the history keeps it."""
     record = service.images.record(image)
     service.store.annotations.withdraw(record.image_id, validate_tag(tag))
+    service.quality.look_at(record.image_id)
     service.info.touch()
     return {}
 
