@@ -54,7 +54,7 @@ Options = Annotated[dict[str, bool | int | float | str | list[int]], BeforeValid
 
 
 class _Parsed:
-    """Adds :meth:`from_conf` to a settings dataclass."""
+    """Adds :meth:`from_conf` to a settings dataclass; a group of settings in it is told flat."""
 
     @classmethod
     def from_conf(cls, conf: Mapping[str, object]) -> Self:
@@ -64,25 +64,52 @@ class _Parsed:
             ConfigError: If a name is unknown or a value malformed or out of range.
         """
         kinds = typing.get_type_hints(cls, include_extras=True)
+        groups = {name: kind for name, kind in kinds.items() if _is_group(kind)}
+        group_of = {inner: name for name, kind in groups.items() for inner in kind().as_dict()}
         problems, values = [], {}
+        told: dict[str, dict[str, object]] = {}
         for name, value in conf.items():
-            if name not in kinds:
-                close = difflib.get_close_matches(name, kinds, n=1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
-                problems.append(f"unknown setting {name!r}{hint}")
+            if name in group_of:
+                told.setdefault(group_of[name], {})[name] = value
                 continue
             try:
-                values[name] = TypeAdapter(kinds[name]).validate_python(_parts(value, kinds[name]))
-            except ValidationError as error:
-                rule = error.errors()[0]["msg"].lower()
-                problems.append(f"{name}: {rule}, got {value!r}")
+                values[name] = _typed(name, value, kinds, others=group_of)
+            except ConfigError as error:
+                problems.extend(error.problems)
+        for name, inner in told.items():
+            try:
+                values[name] = groups[name].from_conf(inner)
+            except ConfigError as error:
+                problems.extend(error.problems)
         if problems:
             raise ConfigError(problems)
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
         """Names and values, as JSON carries them."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
+        own = dataclasses.asdict(self)  # type: ignore[call-overload]
+        groups = {name: value for name in own if _is_group(type(value := getattr(self, name)))}
+        flat = {name: value for name, value in own.items() if name not in groups}
+        for group in groups.values():
+            flat |= group.as_dict()
+        return flat
+
+
+def _is_group(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, _Parsed)
+
+
+def _typed(name: str, value: object, kinds: Mapping[str, Any], others: Iterable[str]) -> object:
+    if name not in kinds or _is_group(kinds[name]):
+        offered = [known for known in (*kinds, *others) if not _is_group(kinds.get(known))]
+        close = difflib.get_close_matches(name, offered, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ConfigError([f"unknown setting {name!r}{hint}"])
+    try:
+        return TypeAdapter(kinds[name]).validate_python(_parts(value, kinds[name]))
+    except ValidationError as error:
+        rule = error.errors()[0]["msg"].lower()
+        raise ConfigError([f"{name}: {rule}, got {value!r}"]) from None
 
 
 def _parts(value: object, kind: object) -> object:
@@ -195,6 +222,8 @@ class TrainingSettings(_Parsed):
         min_normal_share: Least share of images without lesion in an epoch of a segmenter; they are
             shown more than once to reach it.
         task: Of a classifier: all three pathologies, or benign against malignant alone.
+        reader_weight: Share of a classifier's target that a reader's BI-RADS category gives, where
+            there is one: how often it turned out to be each pathology.
         crop: What a classifier sees: the lesion with its margin, or the whole image.
         crop_margin: Margin around the lesion, as a share of its longer side.
         crop_jitter: Every side of a training crop moves at random by up to this share of the
@@ -228,6 +257,7 @@ class TrainingSettings(_Parsed):
     loss: SegmentationLoss = "dice_ce"
     min_normal_share: float = 0.0
     task: ClassifierTask = "pathology"
+    reader_weight: float = 0.0
     crop: Literal["lesion", "whole"] = "lesion"
     crop_margin: float = 0.25
     crop_jitter: float = 0.0
@@ -261,54 +291,12 @@ class TrainingSettings(_Parsed):
                 _range("min_normal_share", self.min_normal_share, 0, 0.9),
                 _range("ema_decay", self.ema_decay, 0.01, 0.99999),
                 _range("crop_margin", self.crop_margin, 0, 2),
+                _range("reader_weight", self.reader_weight, 0, 1),
                 _range("crop_jitter", self.crop_jitter, 0, 0.5),
                 *unknown_steps(self.preprocessing),
                 _range("seed", self.seed, 0, 2**31 - 1),
                 _range("threads", self.threads, 0, 1024),
                 _device(self.device),
-            ]
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerSettings(_Parsed):
-    """How the server listens and what it accepts.
-
-    Attributes:
-        host: Address to bind; loopback unless accounts protect the server.
-        port: TCP port.
-        max_upload_mb: Largest request body, in megabytes of 2**20 bytes.
-        session_expiry_s: Uploaded sessions live this long without being touched.
-        rescan_s: Seconds between two looks for new studies; 0 looks only at the start.
-        training_threads: CPU threads a background training may use; 0 is half of the cores.
-        stop_grace_s: Seconds a training gets to write its checkpoint before it is killed.
-        quality_ignored: Kinds of doubt about labels that are not raised, such as
-            ``mask_without_class`` where nobody is to tell classes.
-        lease_s: Seconds an image stays with the reader it was handed to; then others may have it.
-        consensus: How outlines of several readers become the one a training learns from.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    max_upload_mb: int = 200
-    session_expiry_s: int = 3600
-    rescan_s: int = 30
-    training_threads: int = 0
-    stop_grace_s: float = 5.0
-    quality_ignored: tuple[str, ...] = ()
-    lease_s: float = 1800.0
-    consensus: ConsensusMethod = "majority"
-
-    def __post_init__(self) -> None:
-        _raise_if_any(
-            [
-                _range("port", self.port, 0, 65535),
-                _range("max_upload_mb", self.max_upload_mb, 1, 10_000),
-                _range("session_expiry_s", self.session_expiry_s, 1, 7 * 86400),
-                _range("rescan_s", self.rescan_s, 0, 86400),
-                _range("training_threads", self.training_threads, 0, 1024),
-                _range("stop_grace_s", self.stop_grace_s, 0, 600),
-                _range("lease_s", self.lease_s, 1, 7 * 86400),
             ]
         )
 
@@ -370,6 +358,53 @@ class TrainingTriggers(_Parsed):
             [
                 _range("retrain_after_labels", self.retrain_after_labels, 0, 1_000_000),
                 _range("retrain_every_h", self.retrain_every_h, 0, 24 * 365),
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings(_Parsed):
+    """How the server listens and what it accepts.
+
+    Attributes:
+        host: Address to bind; loopback unless accounts protect the server.
+        port: TCP port.
+        max_upload_mb: Largest request body, in megabytes of 2**20 bytes.
+        session_expiry_s: Uploaded sessions live this long without being touched.
+        rescan_s: Seconds between two looks for new studies; 0 looks only at the start.
+        training_threads: CPU threads a background training may use; 0 is half of the cores.
+        stop_grace_s: Seconds a training gets to write its checkpoint before it is killed.
+        quality_ignored: Kinds of doubt about labels that are not raised, such as
+            ``mask_without_class`` where nobody is to tell classes.
+        lease_s: Seconds an image stays with the reader it was handed to; then others may have it.
+        consensus: How outlines of several readers become the one a training learns from.
+        gate: When a new model takes the place of the serving one.
+        triggers: When a training begins by itself.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    max_upload_mb: int = 200
+    session_expiry_s: int = 3600
+    rescan_s: int = 30
+    training_threads: int = 0
+    stop_grace_s: float = 5.0
+    quality_ignored: tuple[str, ...] = ()
+    lease_s: float = 1800.0
+    consensus: ConsensusMethod = "majority"
+    gate: GateSettings = GateSettings()
+    triggers: TrainingTriggers = TrainingTriggers()
+
+    def __post_init__(self) -> None:
+        _raise_if_any(
+            [
+                _range("port", self.port, 0, 65535),
+                _range("max_upload_mb", self.max_upload_mb, 1, 10_000),
+                _range("session_expiry_s", self.session_expiry_s, 1, 7 * 86400),
+                _range("rescan_s", self.rescan_s, 0, 86400),
+                _range("training_threads", self.training_threads, 0, 1024),
+                _range("stop_grace_s", self.stop_grace_s, 0, 600),
+                _range("lease_s", self.lease_s, 1, 7 * 86400),
             ]
         )
 

@@ -159,7 +159,7 @@ def test_every_task_names_the_outputs_in_the_order_of_pathologies() -> None:
 def test_a_loss_of_evenly_drawn_examples_is_least_where_outputs_follow_the_shares() -> None:
     classes = np.array([1, 1, 1, 2])
     loss = _Loss(classes, 3)
-    drawn = (torch.zeros(2, 3), torch.tensor([1, 2]))
+    drawn = (torch.zeros(2, 3), torch.eye(3)[1:])
 
     followed, even = (
         float(loss(lambda _, row=row: torch.log(torch.tensor([row, row])), drawn))

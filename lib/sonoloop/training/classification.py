@@ -27,6 +27,7 @@ from sonoloop.training.jitter import jittered_crops, taken
 from sonoloop.training.loop import Problem, fit
 from sonoloop.training.progress import Report, ShouldStop, ignore_progress, never_stop
 from sonoloop.training.start import divide, new_card, starting_network
+from sonoloop.training.targets import soft_targets
 from sonoloop.training.verdict import HALF, selection_figure, verdict
 from sonoloop.transforms.augment import AugmentationRanges, move, random_affine, random_grey
 
@@ -85,7 +86,7 @@ def train_classification(
     )
     problem = Problem(
         network=network,
-        batches=_Batches(train, settings),
+        batches=_Batches(train, _targets(train, train_items, settings), settings),
         steps_per_epoch=max(1, len(train.crops) // settings.batch_size),
         loss=_Loss(train.classes, len(names)),
         validate=validation,
@@ -128,6 +129,18 @@ def _is_malignant(item: LabelledImage) -> bool:
     return item.pathology is Pathology.MALIGNANT
 
 
+def _targets(
+    examples: ClassificationExamples, items: Sequence[LabelledImage], settings: TrainingSettings
+) -> npt.NDArray[np.float32]:
+    birads = {item.image_id: item.birads for item in items}
+    return soft_targets(
+        examples.classes,
+        [birads[image_id] for image_id in examples.image_ids],
+        count=len(TASK_CLASSES[settings.task]),
+        reader_weight=settings.reader_weight,
+    )
+
+
 class _Loss:
     """Cross-entropy of drawn examples, for a network that tells how likely a class really is.
 
@@ -154,8 +167,13 @@ class _Loss:
 class _Batches:
     """Augmented batches in which every pathology is drawn equally often."""
 
-    def __init__(self, examples: ClassificationExamples, settings: TrainingSettings) -> None:
-        self._examples, self._settings = examples, settings
+    def __init__(
+        self,
+        examples: ClassificationExamples,
+        targets: npt.NDArray[np.float32],
+        settings: TrainingSettings,
+    ) -> None:
+        self._examples, self._targets, self._settings = examples, targets, settings
         counts = np.bincount(examples.classes)
         weights = 1.0 / counts[examples.classes]
         self._chance = weights / weights.sum()
@@ -170,7 +188,7 @@ class _Batches:
         for _ in range(max(1, count // size)):
             chosen = rng.choice(count, size=size, p=self._chance)
             views = self._views(chosen, generator)
-            yield views, torch.from_numpy(self._examples.classes[chosen])
+            yield views, torch.from_numpy(self._targets[chosen])
 
     def _views(self, chosen: npt.NDArray[np.int64], generator: torch.Generator) -> Tensor:
         examples, settings = self._examples, self._settings
