@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sonoloop.records import Annotation, ImageRecord, Job
 
-SERVER_ONLY: Final = frozenset({"studies"})
+SERVER_ONLY: Final = frozenset({"studies", "consensus"})
 """Parts of a job's request that are no client's business."""
 
 

@@ -7,11 +7,14 @@ from typing import Any, Final
 import numpy as np
 
 from sonoloop.errors import NotFoundError, SonoloopError
-from sonoloop.geometry import LabelMap
-from sonoloop.records import Job
+from sonoloop.evaluation.overlap import dice
+from sonoloop.imaging.labelled import read_mask_files
+from sonoloop.records import Job, LabelledImage
 from sonoloop.service.background import BackgroundJobs, JobHandle
 from sonoloop.service.images import ImageLibrary
 from sonoloop.service.inference import InferenceService
+from sonoloop.service.truth import training_truth
+from sonoloop.settings import ConsensusMethod
 from sonoloop.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -28,11 +31,14 @@ class ScoringService:
         images: ImageLibrary,
         inference: InferenceService,
         jobs: BackgroundJobs,
+        *,
+        consensus: ConsensusMethod = "majority",
     ) -> None:
         self._store = store
         self._images = images
         self._inference = inference
         self._jobs = jobs
+        self._consensus: ConsensusMethod = consensus
 
     def start(self, method: str, params: Mapping[str, Any], *, wait: bool = False) -> Job:
         """Begin to score every labelled image; with ``wait``, return when that has ended.
@@ -48,49 +54,37 @@ class ScoringService:
         return self._jobs.start("scoring", method, request, self._run, wait=wait)
 
     def _run(self, handle: JobHandle) -> str:
-        ids = self._store.images.labelled_ids()
+        truth = training_truth(self._store, method=self._consensus)
         scores: list[float] = []
-        for done, image_id in enumerate(ids, start=1):
+        for done, known in enumerate(truth, start=1):
             if handle.should_stop():
                 break
             problem = None
             try:
-                score = self._score(image_id)
+                score = self._score(known)
                 if score is not None:
                     scores.append(score)
             except SonoloopError as error:
-                problem = f"{image_id}: {error}"
-                logger.warning("scoring left out %s: %s", image_id, error)
+                problem = f"{known.image_id}: {error}"
+                logger.warning("scoring left out %s: %s", known.image_id, error)
             mean = round(float(np.mean(scores)), 4) if scores else None
-            progress = {"done": done, "total": len(ids), "scored": len(scores), "mean": mean}
+            progress = {"done": done, "total": len(truth), "scored": len(scores), "mean": mean}
             handle.report(progress, problem)
-        return f"{len(scores)} of {len(ids)} labelled images scored"
+        return f"{len(scores)} of {len(truth)} labelled images scored"
 
-    def _score(self, image_id: str) -> float | None:
-        final = self._store.annotations.latest(image_id, "final")
-        if final is None or final.mask_path is None:
+    def _score(self, known: LabelledImage) -> float | None:
+        if not known.mask_paths:
             return None
-        draft = self._store.annotations.latest(image_id, "original")
+        record = self._store.images.get(known.image_id)
+        draft = self._store.annotations.latest(known.image_id, "original")
         if draft is not None and draft.mask_path is not None:
-            predicted = self._store.annotations.mask(draft)
+            predicted = self._store.annotations.mask(draft) > 0
             model = draft.source_model
         else:
-            record = self._store.images.get(image_id)
             findings = self._inference.analyse(self._images.load(record))
-            predicted = findings.mask.astype(np.uint8)
-            model = findings.models["segmentation"]
-        score = dice(self._store.annotations.mask(final), predicted)
-        self._store.images.update_info(image_id, {"dice": round(score, 4), "dice_model": model})
+            predicted, model = findings.mask, findings.models["segmentation"]
+        reference = read_mask_files(known.mask_paths, shape=(record.rows, record.columns))
+        score = dice(reference, predicted)
+        told = {"dice": round(score, 4), "dice_model": model}
+        self._store.images.update_info(known.image_id, told)
         return score
-
-
-def dice(reference: LabelMap, predicted: LabelMap) -> float:
-    """Dice coefficient of two masks, in [0, 1]; 1 when both are empty.
-
-    Example:
-        >>> dice(np.array([[1, 1, 0]], dtype=np.uint8), np.array([[0, 1, 1]], dtype=np.uint8))
-        0.5
-    """
-    first, second = reference > 0, predicted > 0
-    total = int(first.sum()) + int(second.sum())
-    return 2 * int((first & second).sum()) / total if total else 1.0

@@ -20,6 +20,7 @@ from sonoloop.service.info import DESCRIPTION, NAME
 from sonoloop.service.labelling import parse_submission
 from sonoloop.service.listing import image_json, label_json
 from sonoloop.service.server import Service
+from sonoloop.service.truth import training_truth
 from sonoloop.store.ids import LABEL_TAGS, validate_tag
 from sonoloop.tasks.errors import reported_to_monailabel
 
@@ -207,8 +208,9 @@ class StoreDatastore(Datastore):
         return [image_id for image_id in self.list_images() if image_id not in labelled]
 
     def datalist(self) -> list[dict[str, Any]]:
-        """Paths of image and label map of every final label whose files are there."""
-        items = self._service.store.annotations.labelled_images(self._file)
+        """Paths of image and label map of every image that a training would learn from."""
+        method = self._service.settings.consensus
+        items = training_truth(self._service.store, self._file, method=method)
         return [
             {"image": str(item.image_path), "label": str(item.mask_paths[0])}
             for item in items
