@@ -12,8 +12,10 @@ from sonoloop.errors import ModelError
 from sonoloop.labels import PATHOLOGIES
 from sonoloop.networks.card import read_card
 from sonoloop.records import Job, ModelRecord, ModelTask
+from sonoloop.service.board_work import leases, quality, queue
 from sonoloop.service.inference import TASKS
 from sonoloop.service.info import InfoSources
+from sonoloop.store.gates import GateResult
 from sonoloop.store.overview import ImageCounts, ReadingCount
 from sonoloop.store.store import Store
 
@@ -35,7 +37,11 @@ def parts(sources: InfoSources) -> dict[str, Part]:
     return {
         "server": lambda: server(sources),
         "labelling": lambda: labelling(store),
-        "models": lambda: versions(store),
+        "models": lambda: {task: model(store, task) for task in TASKS},
+        "queue": lambda: queue(store),
+        "leases": lambda: leases(store),
+        "agreement": lambda: {"pairs": [], "worst": [], "together": None},
+        "quality": lambda: quality(store),
     }
 
 
@@ -113,16 +119,20 @@ def _reader(name: str, counts: Sequence[ReadingCount]) -> dict[str, Any]:
     }
 
 
-def versions(store: Store) -> dict[str, list[dict[str, Any]]]:
-    """Versions of each task's model, newest first."""
+def model(store: Store, task: ModelTask) -> dict[str, Any]:
+    """Versions of a task's model, newest first, and whether the serving one may be replaced."""
+    newest = store.models.list(task)[: -VERSIONS - 1 : -1]
+    gates = {result.model_id: result for result in reversed(store.gates.list(task))}
+    pin = store.models.pins().get(task)
     return {
-        task: [version(record) for record in store.models.list(task)[: -VERSIONS - 1 : -1]]
-        for task in TASKS
+        "versions": [version(record, gates.get(record.model_id)) for record in newest],
+        "pinned": pin and pin.as_dict(),
+        "way_back": store.models.way_back(task),
     }
 
 
-def version(record: ModelRecord) -> dict[str, Any]:
-    """One version: where it comes from, how many labels, how good it was then."""
+def version(record: ModelRecord, gate: GateResult | None) -> dict[str, Any]:
+    """One version: where it comes from, how many labels, how good, what the gate said."""
     data = _trained_on(record.directory)
     figures = record.metrics.get("validation") or {}
     return {
@@ -134,6 +144,20 @@ def version(record: ModelRecord) -> dict[str, Any]:
         "labels": data.get("train", {}).get("images"),
         "figure": FIGURES[record.task],
         "validation": figures.get(FIGURES[record.task]),
+        "gate": gate and _gate(gate),
+    }
+
+
+def _gate(result: GateResult) -> dict[str, Any]:
+    leading = result.figures[0] if result.figures else {}
+    return {
+        "verdict": result.verdict,
+        "reason": result.reason,
+        "against": result.against,
+        "candidate": leading.get("candidate"),
+        "difference": leading.get("difference"),
+        "ci95": leading.get("ci95"),
+        "patients": leading.get("patients"),
     }
 
 

@@ -1,7 +1,7 @@
 """Counts over the whole store, for those who look on: one statement each, nothing is changed."""
 
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from sqlalchemy import String, func, select
 
@@ -93,7 +93,7 @@ class Overview:
                     reader=reader,
                     day=str(on),
                     pathology=None if pathology is None else Pathology(pathology),
-                    state=cast("str", state),
+                    state=state,
                     in_force=in_force,
                     adjudicates=adjudicates,
                     count=count,

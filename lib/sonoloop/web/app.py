@@ -1,10 +1,10 @@
 """The ASGI application over a service."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from anyio import CapacityLimiter
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
@@ -33,10 +33,25 @@ CONTENT_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-"""Nothing of the landing page comes from, or goes to, anywhere else."""
+"""Nothing of the pages comes from, or goes to, anywhere else."""
 
 THREADS_BESIDE_INFERENCE: Final = 1
 """So that one request is read and one answer written while another is computed."""
+
+
+class _Static(StaticFiles):
+    """Files of the pages; browsers ask whether they have changed, for an update changes several."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """One file."""
+        response = super().file_response(*args, **kwargs)
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def _page(name: str) -> FileResponse:
+    headers = {"content-security-policy": CONTENT_POLICY, "cache-control": "no-cache"}
+    return FileResponse(STATIC / name, headers=headers)
 
 
 def create_app(service: Service) -> FastAPI:
@@ -69,14 +84,16 @@ def create_app(service: Service) -> FastAPI:
         app.include_router(routes.router)
 
     @app.get("/", include_in_schema=False)
-    def landing_page() -> FileResponse:
-        """The page that says how the server is."""
-        return FileResponse(
-            STATIC / "index.html",
-            headers={"content-security-policy": CONTENT_POLICY, "cache-control": "no-cache"},
-        )
+    def dashboard() -> FileResponse:
+        """The page that says how the work goes."""
+        return _page("index.html")
 
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    @app.get("/look", include_in_schema=False)
+    def look() -> FileResponse:
+        """The page that shows what the models say of one image."""
+        return _page("look.html")
+
+    app.mount("/static", _Static(directory=STATIC), name="static")
     app.add_middleware(UploadLimit, max_bytes=service.settings.max_upload_mb * 2**20)
     app.add_middleware(SameSiteOnly)
     return app

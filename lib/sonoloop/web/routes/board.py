@@ -1,5 +1,8 @@
 """``/sonoloop/board``: what the dashboard shows, at once and as it changes."""
 
+import secrets
+from typing import Any
+
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
@@ -15,6 +18,13 @@ router = APIRouter(prefix="/sonoloop", tags=["Dashboard"])
 def board(service: ServiceDep) -> Response:
     """Progress, readers, versions, queue, agreement and so on: a snapshot."""
     return Response(service.board.get().text, media_type="application/json")
+
+
+@router.get("/board/image")
+def any_image(service: ServiceDep) -> dict[str, Any]:
+    """An image without a label, drawn at random; unlike a next sample it is lent to nobody."""
+    record = service.store.images.next_unlabelled(seed=secrets.randbits(31))
+    return {"id": record and record.image_id}
 
 
 @router.get("/board/stream")

@@ -1,4 +1,4 @@
-"""The landing page in a real browser."""
+"""The page that shows one image, in a real browser."""
 
 import shutil
 from collections.abc import Iterator
@@ -42,16 +42,15 @@ def page(shared_site: Any, asked: list[str]) -> Iterator[Page]:
         opened.on("request", lambda request: asked.append(urlparse(request.url).netloc))
         opened.on("console", lambda message: problems.append(f"{message.type}: {message.text}"))
         opened.on("pageerror", lambda error: problems.append(str(error)))
-        opened.goto(shared_site.url)
+        opened.goto(f"{shared_site.url}/look")
         yield opened
         refused = "status of 422"  # the file that is no image
         assert [told for told in problems if "error" in told.lower() and refused not in told] == []
         browser.close()
 
 
-def test_it_shows_state_counts_models_and_the_notice(page: Page) -> None:
+def test_it_shows_state_models_and_the_notice(page: Page) -> None:
     expect(page.locator("#state")).to_have_text("ready")
-    expect(page.locator("#total")).to_have_text("12")
     expect(page.locator("#models")).to_contain_text("segmentation-0")
     expect(page.locator(".notice")).to_contain_text("not a medical device")
 
@@ -68,6 +67,12 @@ def test_it_outlines_the_next_image_and_keys_work(page: Page) -> None:
     page.keyboard.press("o")
     page.keyboard.press("n")
     expect(page.locator("#canvas")).to_be_visible()
+
+
+def test_looking_lends_the_image_to_nobody(page: Page, shared_site: Any) -> None:
+    expect(page.locator("#canvas")).to_be_visible()
+
+    assert shared_site.service.store.leases.active() == []
 
 
 def test_a_file_of_ones_own_is_analysed_and_forgotten(

@@ -1,147 +1,47 @@
-// The landing page: how the server is, what it would say of the next image, how to connect.
-// Plain JavaScript, nothing from elsewhere; types are told in JSDoc.
+// @ts-check
+// One image: what the server would say of it, and how to connect. Nothing is kept or handed out.
 
-const REFRESH_MS = 2000;
+import { ask, at, h, percent, say } from "./dom.js";
+import { listen } from "./dashboard/stream.js";
+import { stateOf } from "./dashboard/state.js";
+
 const TINT = [255, 143, 107];
 
 /**
- * @param {string} id
- * @returns {any} The element of that id.
+ * What is shown: the picture, its mask (1 on the lesion) and whether the mask is drawn.
+ * @type {{picture: ImageBitmap | null, mask: ImageData | null, outline: boolean, request: number}}
  */
-const at = (id) => document.getElementById(id);
-
-/** What is shown: the picture, its mask (1 on the lesion) and whether the mask is drawn. */
 const shown = { picture: null, mask: null, outline: true, request: 0 };
 
 /**
- * @param {string} path
- * @param {RequestInit} [options]
- * @returns {Promise<Response>} The answer, when it is a success.
- */
-async function ask(path, options) {
-  const response = await fetch(path, options);
-  if (response.ok) return response;
-  const problem = await response.json().catch(() => ({ detail: response.statusText }));
-  throw new Error(problem.detail);
-}
-
-/**
- * @param {string} name
- * @param {string | Node} [content]
- * @param {string} [className]
- * @returns {HTMLElement}
- */
-function element(name, content, className) {
-  const made = document.createElement(name);
-  if (content !== undefined) made.append(content);
-  if (className) made.className = className;
-  return made;
-}
-
-/**
  * @param {HTMLElement} list
- * @param {Array<[string, string]>} pairs
+ * @param {string[][]} pairs
  */
 function describe(list, pairs) {
-  list.replaceChildren(
-    ...pairs.flatMap(([term, text]) => [element("dt", term), element("dd", text)]),
-  );
+  list.replaceChildren(...pairs.flatMap(([term, text]) => [h("dt", {}, term), h("dd", {}, text)]));
 }
 
 // --- how the server is -----------------------------------------------------------------------
 
-const STATES = {
-  ready: ["ready", "ready"],
-  loading: ["loading models", ""],
-  empty: ["no model published yet", "bad"],
-  failed: ["models could not be loaded", "bad"],
-};
-
-/** @param {any} info What /info/ says. */
-function showInfo(info) {
-  const { pipeline, source, model_ids: models, refused } = info.sonoloop;
-  const [text, kind] = STATES[pipeline.state];
-  const away = source.state === "unreachable";
-  say(at("state"), away ? "studies unreachable" : text);
-  at("state").className = `state ${away ? "bad" : kind}`;
-  at("version").textContent = info.version;
-  const { total, completed, label_tags: tags } = info.datastore;
-  at("total").textContent = total;
-  at("completed").textContent = completed;
-  at("drafts").textContent = tags.original ?? 0;
-  at("pool").max = Math.max(1, total);
-  at("pool").value = completed;
-  say(at("source"), source.problem ?? (source.state === "scanning" ? "Looking for studies" : ""));
+/** @param {any} board What the server tells. */
+function showServer({ server, models }) {
+  const { text, kind } = stateOf(server);
+  say(at("state"), text);
+  at("state").className = `state ${kind}`;
+  say(at("version"), server.version);
+  const serving = (/** @type {string} */ task) =>
+    models[task]?.versions.find((/** @type {any} */ version) => version.serving)?.model_id ?? "none yet";
   describe(at("models"), [
-    ["Outline", models.segmentation ?? "none yet"],
-    ["Pathology", models.classification ?? "none yet"],
+    ["Outline", serving("segmentation")],
+    ["Pathology", serving("classification")],
   ]);
-  showTrainings(info.train_stats);
-  showRefused(refused);
 }
 
-/**
- * Changes a text only when it differs, so that screen readers are told changes alone.
- * @param {HTMLElement} place
- * @param {string} text
- */
-function say(place, text) {
-  if (place.textContent !== text) place.textContent = text;
-}
-
-/** @param {Record<string, any>} stats */
-function showTrainings(stats) {
-  const blocks = Object.entries(stats).map(([name, training]) => {
-    const block = element("div", undefined, "training");
-    const running = training.status === "RUNNING";
-    const best = Number(training.best_metric).toFixed(3);
-    const eta = running && training.eta_seconds > 0 ? `, ${clock(training.eta_seconds)} left` : "";
-    const spent = training.total_time ? `, took ${training.total_time}` : "";
-    const words = `${name}: ${training.status.toLowerCase()}, epoch ${training.epoch} of `;
-    block.append(element("p", `${words}${training.total_epochs}, best ${best}${eta}${spent}`));
-    if (running) {
-      const bar = /** @type {HTMLProgressElement} */ (element("progress"));
-      bar.max = training.total_epochs;
-      bar.value = training.epoch;
-      bar.setAttribute("aria-label", `Training of ${name}`);
-      block.append(bar);
-    }
-    return block;
-  });
-  const told = blocks.map((block) => block.textContent).join();
-  if (at("trainings").dataset.told === told) return;
-  at("trainings").dataset.told = told;
-  at("trainings").replaceChildren(...blocks);
-}
-
-/** @param {number} seconds */
-function clock(seconds) {
-  const minutes = Math.round(seconds / 60);
-  return minutes >= 1 ? `${minutes} min` : `${Math.round(seconds)} s`;
-}
-
-/** @param {number} count */
-async function showRefused(count) {
-  at("refused").hidden = count === 0;
-  const words = `${count} ${count === 1 ? "file" : "files"} could not be read`;
-  if (count === 0 || at("refused-count").textContent === words) return;
-  at("refused-count").textContent = words;
-  const refusals = await (await ask("sonoloop/refusals")).json();
-  at("refusals").replaceChildren(
-    ...refusals.map((refusal) => element("li", `${refusal.file}: ${refusal.reason}`)),
-  );
-}
-
-async function refresh() {
-  if (!document.hidden) {
-    try {
-      showInfo(await (await ask("info/")).json());
-    } catch {
-      say(at("state"), "server does not answer");
-      at("state").className = "state bad";
-    }
-  }
-  setTimeout(refresh, REFRESH_MS);
+/** @param {boolean} answers */
+function showConnection(answers) {
+  if (answers) return;
+  say(at("state"), "server does not answer");
+  at("state").className = "state bad";
 }
 
 // --- one image -------------------------------------------------------------------------------
@@ -182,10 +82,11 @@ async function look(picturePath, which, name) {
  * @returns {Promise<ImageData>}
  */
 async function maskOf(file) {
+  /** @type {ImageBitmapOptions} */
   const plain = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
   const bitmap = await createImageBitmap(new Blob([file], { type: "image/png" }), plain);
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  const context = canvas.getContext("2d");
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.drawImage(bitmap, 0, 0);
   return context.getImageData(0, 0, bitmap.width, bitmap.height);
 }
@@ -193,7 +94,7 @@ async function maskOf(file) {
 function draw() {
   const canvas = at("canvas");
   const { picture, mask } = shown;
-  if (!picture) return;
+  if (!picture || !mask) return;
   canvas.width = picture.width;
   canvas.height = picture.height;
   canvas.hidden = false;
@@ -201,7 +102,8 @@ function draw() {
   context.drawImage(picture, 0, 0);
   if (!shown.outline) return;
   const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
-  const inside = (x, y) => x >= 0 && x < mask.width && mask.data[4 * (y * mask.width + x)] > 0;
+  const inside = (/** @type {number} */ x, /** @type {number} */ y) =>
+    x >= 0 && x < mask.width && mask.data[4 * (y * mask.width + x)] > 0;
   for (let y = 0; y < mask.height; y += 1) {
     for (let x = 0; x < mask.width; x += 1) {
       if (!inside(x, y)) continue;
@@ -224,16 +126,16 @@ function draw() {
  */
 function showFindings(params, name, picture) {
   const rows = Object.entries(params.probabilities).map(([pathology, probability]) => {
-    const row = element("div", undefined, `bar ${pathology}`);
+    const row = h("div", { class: `bar ${pathology}` });
     row.classList.toggle("most", pathology === params.pathology);
-    const bar = /** @type {HTMLProgressElement} */ (element("progress"));
+    const bar = /** @type {HTMLProgressElement} */ (h("progress"));
     bar.value = Number(probability);
     bar.setAttribute("aria-label", pathology);
-    row.append(element("span", pathology), bar, element("output", percent(probability)));
+    row.append(h("span", {}, pathology), bar, h("output", {}, percent(Number(probability))));
     return row;
   });
   at("bars").replaceChildren(...rows);
-  const sizes = params.lesions.map((lesion) =>
+  const sizes = params.lesions.map((/** @type {any} */ lesion) =>
     lesion.area_mm2 === null ? `${lesion.area_px} px` : `${lesion.area_mm2.toFixed(1)} mm²`,
   );
   describe(at("facts"), [
@@ -251,25 +153,19 @@ function showFindings(params, name, picture) {
   );
 }
 
-/** @param {unknown} share */
-const percent = (share) => `${Math.round(100 * Number(share))} %`;
-
-/** @param {string} strategy */
-async function nextImage(strategy) {
+async function anyImage() {
   try {
-    const headers = { "content-type": "application/json" };
-    const options = { method: "POST", headers, body: "{}" };
-    const sample = await (await ask(`activelearning/${strategy}`, options)).json();
-    say(at("next-title"), "Next image");
-    if (!sample.id) {
+    const { id } = await (await ask("sonoloop/board/image")).json();
+    say(at("next-title"), "An image without a label");
+    if (!id) {
       shown.request += 1;
       instead("Every image is labelled");
       return;
     }
-    const image = `image=${encodeURIComponent(sample.id)}`;
-    await look(`datastore/image?${image}&format=png`, image, sample.id);
+    const image = `image=${encodeURIComponent(id)}`;
+    await look(`datastore/image?${image}&format=png`, image, id);
   } catch (error) {
-    instead(error.message);
+    instead(error instanceof Error ? error.message : String(error));
   }
 }
 
@@ -285,7 +181,7 @@ async function openFile(file) {
     await look(`session/${id}?image=true&format=png`, `session_id=${id}`, file.name);
     await ask(`session/${id}`, { method: "DELETE" });
   } catch (error) {
-    instead(error.message);
+    instead(error instanceof Error ? error.message : String(error));
   }
 }
 
@@ -300,7 +196,8 @@ function toggleOutline() {
 /** @param {KeyboardEvent} event */
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const actions = { n: () => nextImage("random"), o: toggleOutline, f: () => at("file").click() };
+  /** @type {Record<string, () => void>} */
+  const actions = { n: () => anyImage(), o: toggleOutline, f: () => at("file").click() };
   const action = actions[event.key.toLowerCase()];
   if (action) {
     event.preventDefault();
@@ -316,7 +213,7 @@ function onDrop(event) {
   if (file) openFile(file);
 }
 
-at("another").addEventListener("click", () => nextImage("random"));
+at("another").addEventListener("click", () => anyImage());
 at("toggle").addEventListener("click", toggleOutline);
 at("file").addEventListener("change", () => {
   const file = at("file").files[0];
@@ -332,7 +229,7 @@ document.addEventListener("dragleave", () => at("stage").classList.remove("over"
 document.addEventListener("drop", onDrop);
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(at(button.dataset.copy).textContent);
+    await navigator.clipboard.writeText(at(button.getAttribute("data-copy") ?? "").textContent);
     button.textContent = "Copied";
     setTimeout(() => (button.textContent = "Copy"), 1500);
   });
@@ -346,5 +243,5 @@ sample = client.next_sample("random", {})
 mask, findings = client.infer("lesion", sample["id"], {"result_extension": ".png"})
 client.save_label(sample["id"], mask, params={"pathology": findings["pathology"]})`;
 
-refresh();
-nextImage("first");
+listen("sonoloop/board/stream", { board: showServer }, showConnection);
+anyImage();

@@ -1,0 +1,48 @@
+// @ts-check
+// Who said what.
+
+import { at, duration, h, nothing, show, table } from "../../dom.js";
+import { shares } from "../chart.js";
+
+const CLASSES = ["normal", "benign", "malignant", "untold"];
+
+/** @param {any[]} readers `labelling.readers` of the snapshot. */
+export function showReaders(readers) {
+  if (!readers.length) {
+    show(at("readers-list"), nothing("Nobody has labelled an image yet."));
+    return;
+  }
+  const most = Math.max(...readers.map((reader) => reader.answers));
+  const heads = /** @type {(string | [string, string])[]} */ ([
+    "Reader",
+    ...CLASSES.map((name) => [name[0].toUpperCase() + name.slice(1), "n"]),
+    ["All", "n"],
+    ["Per image", "n"],
+    ["Shares", "wide"],
+  ]);
+  const rows = readers.map((reader) => [
+    named(reader),
+    ...CLASSES.map((name) => reader.classes[name]),
+    h("b", {}, reader.answers),
+    reader.seconds_an_image === null ? "–" : duration(reader.seconds_an_image),
+    shares(
+      CLASSES.map((name) => ({ name, className: name, value: reader.classes[name] })),
+      most,
+    ),
+  ]);
+  const sums = CLASSES.map((name) => readers.reduce((sum, reader) => sum + reader.classes[name], 0));
+  if (readers.length > 1) {
+    rows.push(["All readers", ...sums, h("b", {}, sums.reduce((a, b) => a + b)), null, null]);
+  }
+  show(at("readers-list"), table("Answers by reader and class", heads, rows));
+}
+
+/** @param {any} reader */
+function named(reader) {
+  const extra = [
+    reader.drafts ? `${reader.drafts} drafts` : "",
+    reader.conflicting ? `${reader.conflicting} conflicting` : "",
+  ].filter(Boolean);
+  const note = extra.length ? h("small", {}, ` ${extra.join(", ")}`) : null;
+  return h("span", { class: "clip", title: reader.reader }, reader.reader, note);
+}
