@@ -9,6 +9,7 @@ from sonoloop.store.acquisition import Acquisition
 from sonoloop.store.annotations import Annotations
 from sonoloop.store.assignments import Assignments
 from sonoloop.store.database import Database
+from sonoloop.store.dump import Dump
 from sonoloop.store.events import Events
 from sonoloop.store.gates import Gates
 from sonoloop.store.images import Images
@@ -42,6 +43,7 @@ class Store:
         events: The log of what happened.
         overview: Counts for those who look on.
         quality: What is doubtful about labels.
+        dump: Every row of every table, for archives.
         acquisition: Scores of images and the queues of strategies.
     """
 
@@ -60,6 +62,7 @@ class Store:
         self.events = Events(database)
         self.overview = Overview(database)
         self.quality = Quality(database)
+        self.dump = Dump(database)
         self.acquisition = Acquisition(database)
 
     @property
