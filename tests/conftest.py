@@ -14,6 +14,8 @@ import pytest
 import requests
 from hypothesis import settings
 
+import postgres
+
 settings.register_profile("sonoloop", deadline=None, derandomize=True)
 settings.load_profile("sonoloop")
 
@@ -158,3 +160,13 @@ def orthanc(orthanc_server: Orthanc) -> Orthanc:
     """An empty PACS."""
     orthanc_server.clear()
     return orthanc_server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.PostgresServer]:
+    """PostgreSQL; tests that use it are skipped where it is not installed."""
+    programs = postgres.programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+    with postgres.running(programs) as server:
+        yield server

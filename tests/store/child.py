@@ -17,6 +17,7 @@ import numpy as np
 from sonoloop.errors import JobConflictError
 from sonoloop.store import NewAnnotation, Store
 
+URL = os.environ.get("DATABASE_URL")
 THREADS = 2
 NEVER_ENDING = 1_000_000
 
@@ -59,7 +60,7 @@ def raise_savers(workspace: Path) -> None:
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
-            with Store.open(workspace) as store:
+            with Store.open(workspace, url=URL) as store:
                 say("ready", os.getpid())
                 save(store, int(line), NEVER_ENDING)
         os.waitpid(pid, 0)
@@ -73,7 +74,7 @@ def main(task: str, workspace: str, *numbers: str) -> None:
     if task == "open":
         say("ready")
         sys.stdin.readline()
-    with Store.open(Path(workspace)) as store:
+    with Store.open(Path(workspace), url=URL) as store:
         if task == "open":
             say("opened", store.images.count())
             return

@@ -1,5 +1,6 @@
 """A store in a temporary workspace, and builders of what goes into it."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 
+from postgres import PostgresServer
 from sonoloop.geometry import LabelMap
 from sonoloop.records import ImageRecord
 from sonoloop.store import Store
@@ -21,11 +23,47 @@ CHILD = Path(__file__).with_name("child.py")
 SHAPE = (12, 16)
 
 
-@pytest.fixture(params=[None], ids=["sqlite"])
-def database_url(request: pytest.FixtureRequest) -> str | None:
-    """Every database the store must work on; another joins by being listed."""
-    url: str | None = request.param
-    return url
+@pytest.fixture(scope="session")
+def postgres_template(
+    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """Name of a database with the tables and no row; copying it is quicker than migrating."""
+    name = postgres_server.create()
+    Store.open(tmp_path_factory.mktemp("template"), url=postgres_server.url(name)).close()
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def kind_of_database(request: pytest.FixtureRequest) -> str:
+    """Every kind the store must work on."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def empty_database_url(
+    kind_of_database: str, request: pytest.FixtureRequest
+) -> Iterator[str | None]:
+    """Address of a database without tables; None is the default, a file of the workspace."""
+    yield from _database(kind_of_database, request, "template0")
+
+
+@pytest.fixture
+def database_url(kind_of_database: str, request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """Address of a database without rows; None is the default, a file of the workspace."""
+    on_server = kind_of_database == "postgres"
+    template = request.getfixturevalue("postgres_template") if on_server else ""
+    yield from _database(kind_of_database, request, template)
+
+
+def _database(kind: str, request: pytest.FixtureRequest, template: str) -> Iterator[str | None]:
+    if kind == "sqlite":
+        yield None
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    name = server.create(template=template)
+    yield server.url(name)
+    server.drop(name)
 
 
 @pytest.fixture
@@ -69,8 +107,14 @@ def make_mask() -> MakeMask:
 
 
 @pytest.fixture
-def start_child() -> Iterator[StartChild]:
-    """Starts ``child.py`` in a process of its own; what still runs at the end is killed."""
+def start_child(request: pytest.FixtureRequest) -> Iterator[StartChild]:
+    """Starts ``child.py`` in a process of its own; what still runs at the end is killed.
+
+    Its database is that of the test.
+    """
+    empty = "empty_database_url" in request.fixturenames
+    url = request.getfixturevalue("empty_database_url" if empty else "database_url")
+    environment = os.environ | ({"DATABASE_URL": url} if url else {})
     children: list[subprocess.Popen[str]] = []
 
     def start(*arguments: object) -> "subprocess.Popen[str]":
@@ -79,6 +123,7 @@ def start_child() -> Iterator[StartChild]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=environment,
         )
         children.append(child)
         return child

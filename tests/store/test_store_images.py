@@ -243,6 +243,7 @@ class TestThePool:
         assert image is not None
         assert image.image_id == "1.907"
 
+    @pytest.mark.parametrize("kind_of_database", ["sqlite"], indirect=True)
     @pytest.mark.parametrize(
         ("order", "index"),
         [("id", "ix_images_pool_oldest"), ("random_key", "ix_images_pool_random")],

@@ -57,30 +57,32 @@ def assert_whole(store: Store) -> None:
         assert bool(history) == (image.image_id in store.images.labelled_ids())
         for annotation in history:
             store.annotations.mask(annotation)
-    with store._database.reading() as session:
-        check = session.connection().exec_driver_sql("PRAGMA integrity_check")
-        assert check.scalar() == "ok"
+    if store.url is None:
+        with store._database.reading() as session:
+            check = session.connection().exec_driver_sql("PRAGMA integrity_check")
+            assert check.scalar() == "ok"
 
 
 def test_twenty_kills_during_continuous_saves_lose_nothing(
     tmp_path: Path,
+    database_url: str | None,
     make_record: Callable[..., ImageRecord],
     start_child: Callable[..., "subprocess.Popen[str]"],
 ) -> None:
     rng = random.Random(20)
-    with Store.open(tmp_path) as store:
+    with Store.open(tmp_path, url=database_url) as store:
         store.images.upsert_many([make_record(f"1.{i}") for i in range(IMAGES)])
     acknowledged: list[list[str]] = []
 
     nursery = start_child("nursery", tmp_path)
     for kill in range(KILLS):
         new = save_until_killed(nursery, kill * APART, rng)
-        with Store.open(tmp_path) as store:
+        with Store.open(tmp_path, url=database_url) as store:
             assert_kept(store, new)
         acknowledged += new
 
     assert len(acknowledged) >= KILLS
-    with Store.open(tmp_path) as store:
+    with Store.open(tmp_path, url=database_url) as store:
         assert_whole(store)
         assert_kept(store, acknowledged)
         assert store.annotations.count() >= len(acknowledged)

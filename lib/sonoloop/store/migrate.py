@@ -81,6 +81,7 @@ def _migrate(database: Database) -> None:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     writer = database.engine.execution_options(sonoloop_writes=True)
     with writer.begin() as connection:
+        database.wait_for_turn(connection)  # a server elsewhere may be at it
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     logger.info("database schema is at %s", REVISIONS[-1])
