@@ -10,7 +10,7 @@ LIB = Path(__file__).resolve().parents[1] / "lib" / "sonoloop"
 
 LAYERS = [
     {"errors"},
-    {"labels", "geometry", "settings", "records"},
+    {"labels", "geometry", "parsing", "settings", "records"},
     {
         "imaging",
         "transforms",
@@ -29,7 +29,7 @@ LAYERS = [
     {"cli"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
-SAME_ROW_ALLOWED = {"labels", "geometry", "settings", "records"}  # "what everything speaks"
+SAME_ROW_ALLOWED = LAYERS[1]  # "what everything speaks"
 
 DOORS = {
     "torch": {"networks", "transforms", "inference", "training"},

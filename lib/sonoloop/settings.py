@@ -4,16 +4,15 @@ import dataclasses
 import difflib
 import json
 import re
-import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, TypeAdapter, ValidationError
+from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from sonoloop.errors import ConfigError
+from sonoloop.parsing import Parsed, outside, raise_if_any
 
 ClassifierTask = Literal["pathology", "benign-malignant"]
 """What a classifier tells apart: all three pathologies, or benign and malignant alone."""
@@ -53,82 +52,6 @@ def _from_json(text: str) -> object:
 Options = Annotated[dict[str, bool | int | float | str | list[int]], BeforeValidator(_options)]
 
 
-class _Parsed:
-    """Adds :meth:`from_conf` to a settings dataclass; a group of settings in it is told flat."""
-
-    @classmethod
-    def from_conf(cls, conf: Mapping[str, object]) -> Self:
-        """Settings from names and values (text or typed); what is absent keeps its default.
-
-        Raises:
-            ConfigError: If a name is unknown or a value malformed or out of range.
-        """
-        kinds = typing.get_type_hints(cls, include_extras=True)
-        groups = {name: kind for name, kind in kinds.items() if _is_group(kind)}
-        group_of = {inner: name for name, kind in groups.items() for inner in kind().as_dict()}
-        problems, values = [], {}
-        told: dict[str, dict[str, object]] = {}
-        for name, value in conf.items():
-            if name in group_of:
-                told.setdefault(group_of[name], {})[name] = value
-                continue
-            try:
-                values[name] = _typed(name, value, kinds, others=group_of)
-            except ConfigError as error:
-                problems.extend(error.problems)
-        for name, inner in told.items():
-            try:
-                values[name] = groups[name].from_conf(inner)
-            except ConfigError as error:
-                problems.extend(error.problems)
-        if problems:
-            raise ConfigError(problems)
-        return cls(**values)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Names and values, as JSON carries them."""
-        own = dataclasses.asdict(self)  # type: ignore[call-overload]
-        groups = {name: value for name in own if _is_group(type(value := getattr(self, name)))}
-        flat = {name: value for name, value in own.items() if name not in groups}
-        for group in groups.values():
-            flat |= group.as_dict()
-        return flat
-
-
-def _is_group(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, _Parsed)
-
-
-def _typed(name: str, value: object, kinds: Mapping[str, Any], others: Iterable[str]) -> object:
-    if name not in kinds or _is_group(kinds[name]):
-        offered = [known for known in (*kinds, *others) if not _is_group(kinds.get(known))]
-        close = difflib.get_close_matches(name, offered, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ConfigError([f"unknown setting {name!r}{hint}"])
-    try:
-        return TypeAdapter(kinds[name]).validate_python(_parts(value, kinds[name]))
-    except ValidationError as error:
-        rule = error.errors()[0]["msg"].lower()
-        raise ConfigError([f"{name}: {rule}, got {value!r}"]) from None
-
-
-def _parts(value: object, kind: object) -> object:
-    """Text of a setting that holds several words, such as ``a,b``, as its words."""
-    if isinstance(value, str) and typing.get_origin(kind) is tuple:
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def _raise_if_any(problems: list[str | None]) -> None:
-    told = [problem for problem in problems if problem]
-    if told:
-        raise ConfigError(told)
-
-
-def _range(name: str, value: float, low: float, high: float) -> str | None:
-    return None if low <= value <= high else f"{name} must be in [{low}, {high}], got {value}"
-
-
 def unknown_steps(steps: Iterable[str]) -> list[str]:
     """A sentence for each step of a preprocessing that there is not."""
     problems = []
@@ -152,7 +75,7 @@ def _device(value: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PipelineSettings(_Parsed):
+class PipelineSettings(Parsed):
     """How one image becomes lesion masks and a pathology estimate.
 
     Attributes:
@@ -181,22 +104,22 @@ class PipelineSettings(_Parsed):
     threads: int = 0
 
     def __post_init__(self) -> None:
-        _raise_if_any(
+        raise_if_any(
             [
-                _range("mask_threshold", self.mask_threshold, 0.01, 0.99),
-                _range("min_component_fraction", self.min_component_fraction, 0, 0.5),
-                _range("min_relative_component", self.min_relative_component, 0, 1),
-                _range("normal_veto", self.normal_veto, 0, 1),
-                _range("max_lesions", self.max_lesions, 1, 100),
-                _range("crop_margin", self.crop_margin, 0, 2),
-                _range("threads", self.threads, 0, 1024),
+                outside("mask_threshold", self.mask_threshold, 0.01, 0.99),
+                outside("min_component_fraction", self.min_component_fraction, 0, 0.5),
+                outside("min_relative_component", self.min_relative_component, 0, 1),
+                outside("normal_veto", self.normal_veto, 0, 1),
+                outside("max_lesions", self.max_lesions, 1, 100),
+                outside("crop_margin", self.crop_margin, 0, 2),
+                outside("threads", self.threads, 0, 1024),
                 _device(self.device),
             ]
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingSettings(_Parsed):
+class TrainingSettings(Parsed):
     """How one model is trained; the same for the command line and the server.
 
     Attributes:
@@ -271,38 +194,38 @@ class TrainingSettings(_Parsed):
     tracking: Literal["mlflow", "none"] = "mlflow"
 
     def __post_init__(self) -> None:
-        _raise_if_any(
+        raise_if_any(
             [
                 None
                 if 64 <= self.input_size_px <= 1024 and self.input_size_px % 32 == 0
                 else f"input_size_px must be a multiple of 32 in [64, 1024], "
                 f"got {self.input_size_px}",
-                _range("max_epochs", self.max_epochs, 1, 10_000),
-                _range("batch_size", self.batch_size, 1, 1024),
-                _range("learning_rate", self.learning_rate, 1e-7, 1),
-                _range("weight_decay", self.weight_decay, 0, 1),
-                _range("early_stop_patience", self.early_stop_patience, 1, 10_000),
-                _range("validation_fraction", self.validation_fraction, 0.02, 0.5),
+                outside("max_epochs", self.max_epochs, 1, 10_000),
+                outside("batch_size", self.batch_size, 1, 1024),
+                outside("learning_rate", self.learning_rate, 1e-7, 1),
+                outside("weight_decay", self.weight_decay, 0, 1),
+                outside("early_stop_patience", self.early_stop_patience, 1, 10_000),
+                outside("validation_fraction", self.validation_fraction, 0.02, 0.5),
                 None
                 if 0 <= self.validation_part * self.validation_fraction < 1
                 else f"validation_part must leave a share of {self.validation_fraction} inside of "
                 f"the whole, got {self.validation_part}",
-                _range("augment_strength", self.augment_strength, 0.1, 4),
-                _range("min_normal_share", self.min_normal_share, 0, 0.9),
-                _range("ema_decay", self.ema_decay, 0.01, 0.99999),
-                _range("crop_margin", self.crop_margin, 0, 2),
-                _range("reader_weight", self.reader_weight, 0, 1),
-                _range("crop_jitter", self.crop_jitter, 0, 0.5),
+                outside("augment_strength", self.augment_strength, 0.1, 4),
+                outside("min_normal_share", self.min_normal_share, 0, 0.9),
+                outside("ema_decay", self.ema_decay, 0.01, 0.99999),
+                outside("crop_margin", self.crop_margin, 0, 2),
+                outside("reader_weight", self.reader_weight, 0, 1),
+                outside("crop_jitter", self.crop_jitter, 0, 0.5),
                 *unknown_steps(self.preprocessing),
-                _range("seed", self.seed, 0, 2**31 - 1),
-                _range("threads", self.threads, 0, 1024),
+                outside("seed", self.seed, 0, 2**31 - 1),
+                outside("threads", self.threads, 0, 1024),
                 _device(self.device),
             ]
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateSettings(_Parsed):
+class GateSettings(Parsed):
     """When a newly trained model takes the place of the serving one.
 
     The margins are how much worse the candidate may be at the lower end of the 95 % interval.
@@ -328,21 +251,21 @@ class GateSettings(_Parsed):
     suspect_drop: float = 0.2
 
     def __post_init__(self) -> None:
-        _raise_if_any(
+        raise_if_any(
             [
-                _range("locked_share", self.locked_share, 0.02, 0.5),
-                _range("gate_min_patients", self.gate_min_patients, 2, 10_000),
-                _range("dice_margin", self.dice_margin, 0, 0.5),
-                _range("unmarked_margin", self.unmarked_margin, 0, 1),
-                _range("auc_margin", self.auc_margin, 0, 0.5),
-                _range("brier_margin", self.brier_margin, 0, 0.5),
-                _range("suspect_drop", self.suspect_drop, 0.05, 1),
+                outside("locked_share", self.locked_share, 0.02, 0.5),
+                outside("gate_min_patients", self.gate_min_patients, 2, 10_000),
+                outside("dice_margin", self.dice_margin, 0, 0.5),
+                outside("unmarked_margin", self.unmarked_margin, 0, 1),
+                outside("auc_margin", self.auc_margin, 0, 0.5),
+                outside("brier_margin", self.brier_margin, 0, 0.5),
+                outside("suspect_drop", self.suspect_drop, 0.05, 1),
             ]
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingTriggers(_Parsed):
+class TrainingTriggers(Parsed):
     """When the server begins a training by itself; each is off at 0.
 
     Attributes:
@@ -354,16 +277,16 @@ class TrainingTriggers(_Parsed):
     retrain_every_h: float = 0.0
 
     def __post_init__(self) -> None:
-        _raise_if_any(
+        raise_if_any(
             [
-                _range("retrain_after_labels", self.retrain_after_labels, 0, 1_000_000),
-                _range("retrain_every_h", self.retrain_every_h, 0, 24 * 365),
+                outside("retrain_after_labels", self.retrain_after_labels, 0, 1_000_000),
+                outside("retrain_every_h", self.retrain_every_h, 0, 24 * 365),
             ]
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerSettings(_Parsed):
+class ServerSettings(Parsed):
     """How the server listens and what it accepts.
 
     Attributes:
@@ -396,21 +319,21 @@ class ServerSettings(_Parsed):
     triggers: TrainingTriggers = TrainingTriggers()
 
     def __post_init__(self) -> None:
-        _raise_if_any(
+        raise_if_any(
             [
-                _range("port", self.port, 0, 65535),
-                _range("max_upload_mb", self.max_upload_mb, 1, 10_000),
-                _range("session_expiry_s", self.session_expiry_s, 1, 7 * 86400),
-                _range("rescan_s", self.rescan_s, 0, 86400),
-                _range("training_threads", self.training_threads, 0, 1024),
-                _range("stop_grace_s", self.stop_grace_s, 0, 600),
-                _range("lease_s", self.lease_s, 1, 7 * 86400),
+                outside("port", self.port, 0, 65535),
+                outside("max_upload_mb", self.max_upload_mb, 1, 10_000),
+                outside("session_expiry_s", self.session_expiry_s, 1, 7 * 86400),
+                outside("rescan_s", self.rescan_s, 0, 86400),
+                outside("training_threads", self.training_threads, 0, 1024),
+                outside("stop_grace_s", self.stop_grace_s, 0, 600),
+                outside("lease_s", self.lease_s, 1, 7 * 86400),
             ]
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceSettings(_Parsed):
+class PlaceSettings(Parsed):
     """Where a server that MONAI Label starts keeps its things, and what stands in front of it.
 
     Attributes:

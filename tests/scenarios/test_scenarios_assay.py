@@ -5,12 +5,13 @@ import numpy.typing as npt
 import pytest
 
 from sonoloop.imaging.image import UltrasoundImage
+from sonoloop.inference.absent import Absent
 from sonoloop.inference.engine import Batch
 from sonoloop.inference.pipeline import DualStagePipeline
 from sonoloop.labels import PATHOLOGIES, Pathology
 from sonoloop.networks.card import ModelCard
 from sonoloop.records import LabelledImage
-from sonoloop.scenarios.assay import Absent, WithMargin, assay, examiner
+from sonoloop.scenarios.assay import WithMargin, assay, examiner
 from sonoloop.scenarios.catalogue import Setup
 from sonoloop.scenarios.plan import Crop
 from sonoloop.settings import PipelineSettings

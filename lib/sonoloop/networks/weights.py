@@ -67,6 +67,19 @@ def load_model(directory: Path) -> tuple[torch.nn.Module, ModelCard]:
     return network.eval(), card
 
 
+def broken_tensors(directory: Path) -> list[str]:
+    """Names of the tensors of a model folder that hold what is no number.
+
+    Raises:
+        ModelError: If the weights cannot be read.
+    """
+    try:
+        tensors = load_file(directory / WEIGHTS_FILE)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"weights of {directory.name} cannot be read: {error}") from None
+    return [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+
+
 def sha256_of(path: Path) -> str:
     """Hex SHA-256 of a file."""
     with path.open("rb") as stream:

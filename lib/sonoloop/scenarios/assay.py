@@ -12,13 +12,13 @@ from sonoloop.evaluation.cases import Case, evaluate_case
 from sonoloop.geometry import Mask, bounding_box
 from sonoloop.imaging.image import UltrasoundImage
 from sonoloop.imaging.labelled import read_labelled
+from sonoloop.inference.absent import Absent
 from sonoloop.inference.compile import compile_model, is_compiled
 from sonoloop.inference.components import lesion_masks
 from sonoloop.inference.engine import Batch, Engine
 from sonoloop.inference.load import load_engine, uses_gpu
 from sonoloop.inference.pipeline import DualStagePipeline
 from sonoloop.labels import PATHOLOGIES, Pathology
-from sonoloop.networks.card import ModelCard
 from sonoloop.records import Findings, LabelledImage, ModelTask
 from sonoloop.scenarios.plan import Crop
 from sonoloop.settings import PipelineSettings
@@ -28,26 +28,6 @@ Examine = Callable[[UltrasoundImage, Mask], Findings]
 
 Failure = tuple[str, str]
 """Image id and why it could not be read."""
-
-
-class Absent:
-    """An engine in the place of a model that a scenario does without: marks nothing, knows nothing.
-
-    Args:
-        task: Which model is absent.
-    """
-
-    def __init__(self, task: ModelTask) -> None:
-        classes = tuple(PATHOLOGIES) if task == "classification" else ("lesion",)
-        self.card = ModelCard(
-            model_id="none", task=task, architecture="none", input_size_px=32, classes=classes
-        )
-
-    def __call__(self, batch: Batch) -> Batch:
-        """See :class:`sonoloop.inference.engine.Engine`."""
-        if self.card.task == "segmentation":
-            return np.zeros_like(batch)
-        return np.full((len(batch), len(PATHOLOGIES)), 1 / len(PATHOLOGIES), dtype=np.float32)
 
 
 class WithMargin:

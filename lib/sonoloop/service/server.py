@@ -145,6 +145,7 @@ class Service:
             studies=studies if is_address else str(Path(studies).resolve()),
             threads=threads,
             command=command,
+            pipeline=pipeline,
         )
         service = cls(store, source, server, inference, training)
         service._lock = lock
@@ -325,4 +326,6 @@ def publish_shipped(store: Store, folder: Path) -> None:
             store.models.register(card.as_dict(), model_dir)
             logger.info("registered the shipped model %s", card.model_id)
         if store.models.serving(task) is None:
-            store.models.publish(card.model_id)
+            store.models.publish(
+                card.model_id, kind="shipped", actor=NAME, reason="came with the program"
+            )

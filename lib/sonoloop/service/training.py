@@ -16,14 +16,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from sonoloop.datasets.locked import keys_of, lock
 from sonoloop.datasets.splits import has_lesion, hold_out
 from sonoloop.errors import NotFoundError, TrainingError
-from sonoloop.records import ImageRecord, Job, LabelledImage, ModelTask
+from sonoloop.records import Job, LabelledImage, ModelTask
 from sonoloop.service import processes
 from sonoloop.service.inference import TASKS
 from sonoloop.service.processes import ProcessId
 from sonoloop.service.train_request import training_settings
-from sonoloop.settings import ServerSettings
+from sonoloop.service.truth import training_truth
+from sonoloop.settings import PipelineSettings, ServerSettings
 from sonoloop.store.jobs import Ending
 from sonoloop.store.store import Store
 
@@ -55,12 +57,14 @@ class TrainingService:
         studies: str,
         threads: int,
         command: WorkerCommand = worker_command,
+        pipeline: PipelineSettings | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._studies = studies
         self._threads = threads
         self._command = command
+        self._pipeline = pipeline or PipelineSettings()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.RLock()
 
@@ -81,6 +85,9 @@ class TrainingService:
             "params": {name: value for name, value in params.items() if name != "model"},
             "settings": settings.as_dict() | {"threads": self._threads},
             "studies": self._studies,
+            "consensus": self._settings.consensus,
+            "gate": self._settings.gate.as_dict(),
+            "pipeline": self._pipeline.as_dict() | {"threads": self._threads},
         }
         with self._lock:
             job = self._store.jobs.create("train", task, request)
@@ -88,8 +95,12 @@ class TrainingService:
         return self._store.jobs.get(job.job_id)
 
     def _raise_if_too_few(self, task: ModelTask, fraction: float) -> None:
-        items = self._store.annotations.labelled_images(_locator_of)
-        problem = too_few_labels(task, items, fraction)
+        items = training_truth(self._store, outlines=False)
+        known = self._store.gates.places(keys_of(items))
+        split = lock(items, share=self._settings.gate.locked_share, known=known)
+        problem = too_few_labels(task, split.trainable, fraction)
+        if problem and split.locked:
+            problem = f"{problem}; {len(split.locked)} more images are locked for validation"
         if problem:
             raise TrainingError(problem)
 
@@ -226,7 +237,7 @@ def too_few_labels(task: ModelTask, items: Sequence[LabelledImage], fraction: fl
 
     Args:
         task: What would be trained.
-        items: Every labelled image.
+        items: Every labelled image that may be trained on.
         fraction: Share of the patients that would be held out.
     """
     if task == "segmentation":
@@ -253,7 +264,3 @@ def too_few_labels(task: ModelTask, items: Sequence[LabelledImage], fraction: fl
             f"{MIN_CLASSES} pathologies are left to train on (label more patients)"
         )
     return None
-
-
-def _locator_of(record: ImageRecord) -> Path:
-    return Path(record.locator)

@@ -1,8 +1,9 @@
 """The process that does one training of the server; the server never loads what is imported here.
 
 Run as ``python -m sonoloop.service.worker --workspace DIR --job ID``. It reads the job and the
-labels from the store, trains, compiles the new model, registers and publishes it, and ends the
-job. SIGTERM ends it after the present step; what it had is discarded and the serving model stays.
+labels from the store, trains on all but the locked patients, compiles and registers the new model,
+measures it beside the serving one on the locked patients, lets the gate decide, and ends the job.
+SIGTERM ends it after the present step; what it had is discarded and the serving model stays.
 """
 
 import argparse
@@ -14,15 +15,19 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from sonoloop.errors import NotFoundError, PacsError, SonoloopError
 from sonoloop.inference.compile import compile_model
 from sonoloop.networks.card import read_card
 from sonoloop.pacs.open import open_source
 from sonoloop.records import ImageRecord, Job, LabelledImage, ModelTask
+from sonoloop.service.gate import Gate, locked_split
 from sonoloop.service.images import ImageLibrary
 from sonoloop.service.training import trainer
-from sonoloop.settings import TrainingSettings
+from sonoloop.service.truth import training_truth
+from sonoloop.settings import ConsensusMethod, GateSettings, PipelineSettings, TrainingSettings
+from sonoloop.store.gates import GateResult
 from sonoloop.store.store import Store
 from sonoloop.training.classification import train_classification
 from sonoloop.training.progress import Curve, Progress
@@ -66,6 +71,8 @@ class Reporter:
         self._store, self._job_id = store, job_id
         self._epoch = 0
         self._curve = Curve()
+        self._told: dict[str, Any] = {}
+        self._measured_at = 0.0
 
     def __call__(self, progress: Progress) -> None:
         """Told by the training."""
@@ -76,12 +83,22 @@ class Reporter:
             loss = "-" if progress.loss is None else f"{progress.loss:.4f}"
             metric = "-" if progress.metric is None else f"{progress.metric:.4f}"
             line = f"epoch {progress.epoch}/{progress.total_epochs}: loss {loss}, {metric}"
-        told = progress.as_dict() | {"curve": self._curve.as_json()}
-        self._store.jobs.heartbeat(self._job_id, told, line)
+        self._told = progress.as_dict() | {"curve": self._curve.as_json(), "stage": "training"}
+        self._store.jobs.heartbeat(self._job_id, self._told, line)
+
+    def measuring(self, done: int, total: int) -> None:
+        """Told by the gate: ``done`` of ``total`` measurements."""
+        now = time.monotonic()
+        if done in (1, total) or now - self._measured_at >= HEARTBEAT_S:
+            self._measured_at = now
+            self._told |= {"stage": "measuring", "measured": done, "to_measure": total}
+            self._store.jobs.heartbeat(self._job_id, self._told)
 
 
-def labelled_items(store: Store, library: ImageLibrary) -> list[LabelledImage]:
-    """The latest label of every image whose pixels can be had."""
+def labelled_items(
+    store: Store, library: ImageLibrary, *, method: ConsensusMethod = "majority"
+) -> list[LabelledImage]:
+    """What is believed of every image whose pixels can be had; see ``service.truth``."""
     missing: set[str] = set()
 
     def path_of(record: ImageRecord) -> Path:
@@ -92,39 +109,49 @@ def labelled_items(store: Store, library: ImageLibrary) -> list[LabelledImage]:
             missing.add(record.image_id)
             return Path(record.locator)
 
-    items = store.annotations.labelled_images(path_of)
+    items = training_truth(store, path_of, method=method)
     return [item for item in items if item.image_id not in missing]
 
 
-def run_job(store: Store, job: Job) -> str:
-    """Train what ``job`` asks for; returns the id of the model that is now served.
+def run_job(store: Store, job: Job) -> GateResult:
+    """Train what ``job`` asks for and let the gate decide on the model that comes out.
 
     Raises:
         SonoloopError: If the training cannot start or fails.
         InterruptedError: If it was asked to stop.
     """
-    task = trainer(job.target)
-    source = open_source(job.request["studies"], store.paths.root)
-    items = labelled_items(store, ImageLibrary(store, source))
+    task, request = trainer(job.target), job.request
+    stop, report = StopFlag(store, job.job_id), Reporter(store, job.job_id)
+    signal.signal(signal.SIGTERM, stop.raise_it)
+    library = ImageLibrary(store, open_source(request["studies"], store.paths.root))
+    items = labelled_items(store, library, method=request.get("consensus", "majority"))
+    gate_settings = GateSettings.from_conf(request.get("gate", {}))
+    split = locked_split(store, items, share=gate_settings.locked_share)
     serving = store.models.serving(task)
     run_dir = store.paths.runs / job.job_id
-    stop = StopFlag(store, job.job_id)
-    signal.signal(signal.SIGTERM, stop.raise_it)
     model_dir = TRAIN[task](
-        items,
-        TrainingSettings.from_conf(job.request["settings"]),
+        split.trainable,
+        TrainingSettings.from_conf(request["settings"]),
         run_dir,
         initial=serving.directory if serving else None,
-        report=Reporter(store, job.job_id),
+        report=report,
         should_stop=stop,
     )
+
+    def advance(done: int, total: int) -> None:
+        if stop():
+            raise InterruptedError
+        report.measuring(done, total)
+
     if stop():
         raise InterruptedError
     compile_model(model_dir)
     model = store.models.register(read_card(model_dir).as_dict(), model_dir)
-    store.models.publish(model.model_id)
+    pipeline = PipelineSettings.from_conf(request.get("pipeline", {}))
+    gate = Gate(store, split.locked, settings=gate_settings, pipeline=pipeline, advance=advance)
+    result = gate.judge(model, job_id=job.job_id)
     shutil.rmtree(run_dir)
-    return model.model_id
+    return result
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -137,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with Store.open(options.workspace) as store:
         job = store.jobs.get(options.job)
         try:
-            model_id = run_job(store, job)
+            result = run_job(store, job)
         except InterruptedError:
             store.jobs.finish(job.job_id, "STOPPED", "stopped on request")
         except SonoloopError as error:
@@ -146,7 +173,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             store.jobs.finish(job.job_id, "STOPPED" if stopped else "ERROR", str(error))
             return 1
         else:
-            store.jobs.finish(job.job_id, "DONE", f"published {model_id}")
+            store.jobs.finish(
+                job.job_id, "DONE", f"{result.verdict} {result.model_id}: {result.reason}"
+            )
     return 0
 
 

@@ -1,6 +1,5 @@
 """What ``--conf name value`` may say to the app."""
 
-import dataclasses
 import difflib
 import logging
 from collections.abc import Mapping
@@ -46,9 +45,7 @@ def parse_conf(conf: Mapping[str, Any]) -> AppSettings:
         "server": ServerSettings,
         "pipeline": PipelineSettings,
     }
-    group_of = {
-        field.name: group for group, kind in groups.items() for field in dataclasses.fields(kind)
-    }
+    group_of = {name: group for group, kind in groups.items() for name in kind().as_dict()}
     problems: list[str] = []
     told: dict[str, dict[str, Any]] = {group: {} for group in groups}
     for name, value in conf.items():
