@@ -51,10 +51,14 @@ class OpenVinoEngine:
         if threads:
             config["INFERENCE_NUM_THREADS"] = threads
         core = openvino.Core()
-        model = core.read_model(model_dir / "openvino" / "model.xml")
+        model = self._prepared(core.read_model(model_dir / "openvino" / "model.xml"))
         self._compiled = core.compile_model(model, "CPU", config)
         # A request holds the network's buffers, so as few are made as ever ran at once.
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def _prepared(self, model: Any) -> Any:
+        """The network as it is to be compiled."""
+        return model
 
     @property
     def has_maps(self) -> bool:
@@ -71,13 +75,16 @@ class OpenVinoEngine:
 
     def _output(self, batch: Batch, number: int) -> Batch:
         """One of the network's outputs; the other stays where it is and costs no copy."""
+        return self._outputs(batch, number)[0]
+
+    def _outputs(self, batch: Batch, *numbers: int) -> tuple[Batch, ...]:
         try:
             request = self._idle.get_nowait()
         except queue.Empty:
             request = self._compiled.create_infer_request()
         try:
             result = request.infer([np.ascontiguousarray(batch)], share_inputs=True)
-            return np.array(result[self._compiled.output(number)])
+            return tuple(np.array(result[self._compiled.output(number)]) for number in numbers)
         finally:
             self._idle.put(request)
 

@@ -42,6 +42,22 @@ class _Crops:
     boxes: tuple[Box, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """What is marked, where, and the pathology of each mark; one row of the image if none is."""
+
+    masks: list[Mask]
+    tight: list[Box]
+    rows: Batch
+    vetoed: bool
+
+    @property
+    def leading(self) -> Batch:
+        """Probabilities (3,) of the mark most likely malignant."""
+        leading: Batch = self.rows[int(np.argmax(self.rows[:, MALIGNANT]))]
+        return leading
+
+
 class DualStagePipeline:
     """Lesion masks and pathology probabilities of ultrasound images.
 
@@ -137,26 +153,28 @@ class DualStagePipeline:
         """
         return self._classify(Looks(pixels), tight)
 
+    def judge(self, pixels: GreyPixels, probability_map: ProbabilityMap) -> Batch:
+        """Image-level pathology probabilities, (3,), of an image whose lesions a map tells.
+
+        Args:
+            pixels: (H, W) uint8.
+            probability_map: (H, W) lesion probability.
+        """
+        return self._marks(Looks(pixels), probability_map).leading
+
     def _examine(self, image: UltrasoundImage) -> tuple[Findings, Looks, list[Box]]:
         """Findings, with what they come from: the image's looks and the boxes that were judged."""
         began = time.perf_counter()
         looks = Looks(image.pixels)
         outline = self._outline(looks)
-        masks = self._masks(outline.probability_map)
-        tight = [box for box in map(bounding_box, masks) if box is not None]
-        rows = self._classify(looks, tight)
-        kept = self._kept(rows) if masks else []
-        vetoed = bool(masks) and not kept
-        if kept:
-            rows, tight = rows[kept], [tight[index] for index in kept]
-        masks = [masks[index] for index in kept]
-        leading = rows[int(np.argmax(rows[:, MALIGNANT]))]
-        mask = _union(masks, image.pixels.shape)
+        marks = self._marks(looks, outline.probability_map)
+        leading = marks.leading
+        mask = _union(marks.masks, image.pixels.shape)
         doubt = mask_doubt(outline.probability_map, mask, disagreement=outline.disagreement)
         findings = Findings(
             mask=mask,
             probability_map=outline.probability_map,
-            lesions=_lesions(masks, tight, rows, outline.probability_map, image.spacing_mm),
+            lesions=_lesions(marks, outline.probability_map, image.spacing_mm),
             probabilities=_named(leading),
             pathology=PATHOLOGIES[int(np.argmax(leading))],
             spacing_mm=image.spacing_mm,
@@ -166,10 +184,10 @@ class DualStagePipeline:
             },
             seconds=time.perf_counter() - began,
             flags=tuple(image.flags),
-            uncertainty=1.0 - float(rows[:, NORMAL].min()) if vetoed else doubt,
+            uncertainty=1.0 - float(marks.rows[:, NORMAL].min()) if marks.vetoed else doubt,
             pathology_uncertainty=normalised_entropy(leading, len(self._places)),
         )
-        return findings, looks, tight
+        return findings, looks, marks.tight
 
     def _outline(self, looks: Looks) -> _Outline:
         card = self._segmenter.card
@@ -184,15 +202,22 @@ class DualStagePipeline:
         mean = placement.restore((straight + mirrored) / 2)
         return _Outline(put_back(mean, part, shape), disagreement(straight, mirrored))
 
-    def _masks(self, probability_map: ProbabilityMap) -> list[Mask]:
+    def _marks(self, looks: Looks, probability_map: ProbabilityMap) -> _Marks:
         settings = self.settings
-        return lesion_masks(
+        masks = lesion_masks(
             probability_map,
             threshold=settings.mask_threshold,
             min_fraction=settings.min_component_fraction,
             min_relative=settings.min_relative_component,
             max_lesions=settings.max_lesions,
         )
+        tight = [box for box in map(bounding_box, masks) if box is not None]
+        rows = self._classify(looks, tight)
+        kept = self._kept(rows) if masks else []
+        vetoed = bool(masks) and not kept
+        if kept:
+            rows, tight = rows[kept], [tight[index] for index in kept]
+        return _Marks([masks[index] for index in kept], tight, rows, vetoed)
 
     def _classify(self, looks: Looks, tight: Sequence[Box]) -> Batch:
         rows = spread(self._classifier(self._crops(looks, tight).batch), self._places)
@@ -230,13 +255,10 @@ def _named(row: Batch) -> dict[Pathology, float]:
 
 
 def _lesions(
-    masks: Sequence[Mask],
-    tight: Sequence[Box],
-    rows: Batch,
-    probability_map: ProbabilityMap,
-    spacing_mm: SpacingMm | None,
+    marks: _Marks, probability_map: ProbabilityMap, spacing_mm: SpacingMm | None
 ) -> tuple[Lesion, ...]:
-    found = zip(masks, tight, rows, strict=False)  # without a mask there is one row, of the image
+    # Without a mask there is one row, of the image.
+    found = zip(marks.masks, marks.tight, marks.rows, strict=False)
     return tuple(_lesion(mask, box, probability_map, spacing_mm, row) for mask, box, row in found)
 
 
