@@ -1,9 +1,10 @@
 """What a reader submits for one image: parsed, checked against the image, and kept."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 
@@ -20,6 +21,11 @@ MAX_TEXT: Final = 128
 MAX_SECONDS: Final = 24 * 3600.0
 MAX_INFO_CHARS: Final = 64 * 1024
 MAX_SEGMENTS: Final = 64
+MAX_REVISION: Final = 2**31 - 1
+
+SubmittedState = Literal["draft", "submitted"]
+"""What a reader can say of his own label; the other states are for reviewers."""
+SUBMITTED_STATES: Final[tuple[SubmittedState, ...]] = get_args(SubmittedState)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +36,9 @@ class Submission:
         highest_value: Largest value that means something in the label file.
         segment_pathology: Pathology each value stands for, where its segment is named so.
         info: Everything the client sent, as it sent it.
+        base_revision: The reader's own newest revision it was made from, 0 for none; None does
+            not check.
+        state: A ``draft`` is kept and counts for nothing yet.
     """
 
     pathology: Pathology | None
@@ -40,6 +49,8 @@ class Submission:
     highest_value: int
     segment_pathology: dict[int, Pathology]
     info: dict[str, Any]
+    base_revision: int | None = None
+    state: SubmittedState = "submitted"
 
 
 def parse_submission(params: Mapping[str, Any]) -> Submission:
@@ -68,6 +79,8 @@ def parse_submission(params: Mapping[str, Any]) -> Submission:
             if name.lower() in (Pathology.BENIGN, Pathology.MALIGNANT)
         },
         info={name: value for name, value in params.items() if value is not None},
+        base_revision=_revision(params.get("base_revision")),
+        state=_state(params.get("state")),
     )
 
 
@@ -89,6 +102,27 @@ def _text(params: Mapping[str, Any], name: str) -> str | None:
             f"{name} must be printable text of at most {MAX_TEXT} characters, got {value!r:.80}"
         )
     return value
+
+
+def _revision(value: object) -> int | None:
+    if value is None or value == "":
+        return None
+    text = str(value)
+    if not (text.isascii() and text.isdigit()) or int(text[:12]) > MAX_REVISION:
+        raise InvalidRequestError(
+            f"base_revision must be a revision number or 0, got {value!r:.80}"
+        )
+    return int(text)
+
+
+def _state(value: object) -> SubmittedState:
+    if value is None or value == "":
+        return "submitted"
+    for state in SUBMITTED_STATES:
+        if value == state:
+            return state
+    known = ", ".join(SUBMITTED_STATES)
+    raise InvalidRequestError(f"unknown state {value!r:.80} of a label (one of {known})")
 
 
 def _seconds(value: object) -> float | None:
@@ -135,6 +169,7 @@ class Labelling:
         submission: Submission,
         *,
         file: tuple[bytes, str] | None,
+        adjudicates: bool = False,
     ) -> Annotation:
         """Keep a new revision of the label ``tag`` of an image; durable when this returns.
 
@@ -144,22 +179,36 @@ class Labelling:
             submission: What came with the file.
             file: Bytes and name of the label file; None says, together with the pathology
                 ``normal``, that there is no lesion.
+            adjudicates: It settles what the readers disagree on.
 
         Raises:
             LabelReadError: If the file is unreadable, of another size, or holds other values.
             InvalidRequestError: If mask and pathology contradict one another.
+            StaleRevisionError: If ``base_revision`` is not the reader's newest any more; what was
+                sent is kept as a conflicting revision.
         """
         label_map, pathology = self._outline(record, submission, file)
+        new = _new(record, tag, submission, pathology=pathology, adjudicates=adjudicates)
+        return self._store.annotations.save(new, label_map)
+
+    def adopt(self, record: ImageRecord, revision: int, submission: Submission) -> Annotation:
+        """Settle an image with the outline of one of its final revisions.
+
+        Pathology and BI-RADS are those of that revision where the submission tells none.
+
+        Raises:
+            NotFoundError: If the image has no such revision.
+            InvalidRequestError: If mask and pathology contradict one another.
+            StaleRevisionError: As :meth:`save`.
+        """
+        label = revision_of(self._store, record.image_id, "final", revision)
+        label_map = self._store.annotations.mask(label) if label.mask_path else None
+        pathology = submission.pathology or label.pathology
+        _raise_if_contradictory(pathology, label_map)
+        new = _new(record, "final", submission, pathology=pathology, adjudicates=True)
         return self._store.annotations.save(
-            NewAnnotation(
-                image_id=record.image_id,
-                tag=tag,
-                pathology=pathology,
-                birads=submission.birads,
-                reader=submission.reader,
-                source_model=submission.source_model,
-                seconds_spent=submission.seconds_spent,
-                info=submission.info,
+            dataclasses.replace(
+                new, birads=submission.birads or label.birads, source_model=label.source_model
             ),
             label_map,
         )
@@ -172,7 +221,7 @@ class Labelling:
             InvalidRequestError: If ``info`` is malformed or contradicts the mask.
         """
         submission = parse_submission(info)
-        label = self._store.annotations.latest(record.image_id, tag)
+        label = self._to_amend(record.image_id, tag, submission.reader)
         if label is None:
             raise NotFoundError(f"image {record.image_id} has no label {tag!r}")
         pathology = submission.pathology or label.pathology
@@ -192,9 +241,18 @@ class Labelling:
                 source_model=label.source_model,
                 seconds_spent=submission.seconds_spent or label.seconds_spent,
                 info=label.info | submission.info,
+                adjudicates=label.adjudicates,
             ),
             label_map,
         )
+
+    def _to_amend(self, image_id: str, tag: LabelTag, reader: str) -> Annotation | None:
+        """The reader's own newest word, else what holds for the image."""
+        if tag == "final":
+            own = self._store.annotations.newest_by_reader(image_id).get(reader)
+            if own is not None:
+                return own
+        return self._store.annotations.latest(image_id, tag)
 
     def _outline(
         self, record: ImageRecord, submission: Submission, file: tuple[bytes, str] | None
@@ -210,6 +268,41 @@ class Labelling:
         pathology = submission.pathology or _worst_segment(values, submission.segment_pathology)
         _raise_if_contradictory(pathology, values)
         return (values > 0).astype(np.uint8), pathology
+
+
+def revision_of(store: Store, image_id: str, tag: LabelTag, revision: int) -> Annotation:
+    """One revision of an image's label, whatever became of it.
+
+    Raises:
+        NotFoundError: If there is no such image or revision.
+    """
+    for annotation in store.annotations.history(image_id):
+        if annotation.tag == tag and annotation.revision == revision:
+            return annotation
+    raise NotFoundError(f"image {image_id} has no revision {revision} of the label {tag!r}")
+
+
+def _new(
+    record: ImageRecord,
+    tag: LabelTag,
+    submission: Submission,
+    *,
+    pathology: Pathology | None,
+    adjudicates: bool,
+) -> NewAnnotation:
+    return NewAnnotation(
+        image_id=record.image_id,
+        tag=tag,
+        pathology=pathology,
+        birads=submission.birads,
+        reader=submission.reader,
+        source_model=submission.source_model,
+        seconds_spent=submission.seconds_spent,
+        info=submission.info,
+        base_revision=submission.base_revision,
+        state=submission.state,
+        adjudicates=adjudicates,
+    )
 
 
 def _raise_if_contradictory(pathology: Pathology | None, label_map: LabelMap | None) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sonoloop.records import Annotation, ImageRecord, Job
+from sonoloop.records import Annotation, AssignmentProgress, ImageRecord, Job, Lease, Review, Skip
 
 SERVER_ONLY: Final = frozenset({"studies", "consensus"})
 """Parts of a job's request that are no client's business."""
@@ -85,6 +85,76 @@ def label_json(annotation: Annotation) -> dict[str, Any]:
         "ts": int(annotation.created_at.timestamp()),
     }
     return annotation.info | {name: value for name, value in known.items() if value is not None}
+
+
+def revision_json(annotation: Annotation) -> dict[str, Any]:
+    """One revision of a label as those see it who work on it together."""
+    return {
+        "annotation": annotation.annotation_id,
+        "image": annotation.image_id,
+        "tag": annotation.tag,
+        "revision": annotation.revision,
+        "reader": annotation.reader,
+        "state": annotation.state,
+        "in_force": annotation.in_force,
+        "adjudicates": annotation.adjudicates,
+        "base_revision": annotation.base_revision,
+        "pathology": annotation.pathology,
+        "birads": annotation.birads,
+        "has_mask": annotation.mask_path is not None,
+        "source_model": annotation.source_model,
+        "seconds_spent": annotation.seconds_spent,
+        "created": annotation.created_at.isoformat(),
+        "withdrawn": annotation.withdrawn_at and annotation.withdrawn_at.isoformat(),
+    }
+
+
+def lease_json(lease: Lease) -> dict[str, Any]:
+    """Who holds an image until when, and why it was his."""
+    return {
+        "image": lease.image_id,
+        "reader": lease.reader,
+        "strategy": lease.strategy,
+        "reason": lease.reason,
+        "taken": lease.taken_at.isoformat(),
+        "expires": lease.expires_at.isoformat(),
+    }
+
+
+def review_json(review: Review) -> dict[str, Any]:
+    """What a reviewer decided."""
+    return {
+        "annotation": review.annotation_id,
+        "image": review.image_id,
+        "reviewer": review.reviewer,
+        "verdict": review.verdict,
+        "note": review.note,
+        "created": review.created_at.isoformat(),
+    }
+
+
+def skip_json(skip: Skip) -> dict[str, Any]:
+    """A reader who gave no outline, and why."""
+    return {
+        "image": skip.image_id,
+        "reader": skip.reader,
+        "kind": skip.kind,
+        "reason": skip.reason,
+        "created": skip.created_at.isoformat(),
+        "withdrawn": skip.withdrawn_at and skip.withdrawn_at.isoformat(),
+    }
+
+
+def assignment_json(progress: AssignmentProgress) -> dict[str, Any]:
+    """How far an image is that readers are to answer."""
+    return {
+        "image": progress.image_id,
+        "readers_wanted": progress.readers_wanted,
+        "named": list(progress.named),
+        "answered": list(progress.answered),
+        "adjudicated": progress.adjudicated,
+        "labelled": progress.labelled,
+    }
 
 
 def object_json(record: ImageRecord, labels: Sequence[Annotation]) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from sonoloop.inference.shipped import SHIPPED_MODELS
 from sonoloop.networks.card import read_card
 from sonoloop.pacs.open import open_source
 from sonoloop.pacs.port import StudySource
-from sonoloop.records import Annotation, Job, JobKind, LabelTag
+from sonoloop.records import Annotation, Job, JobKind, LabelTag, Review, Verdict
+from sonoloop.service.agreement import Agreement
 from sonoloop.service.analysis import Analysis
 from sonoloop.service.background import BackgroundJobs
 from sonoloop.service.batch import BatchService
@@ -26,6 +27,7 @@ from sonoloop.service.labelling import DEFAULT_READER, Labelling, Submission
 from sonoloop.service.listing import job_json, object_json
 from sonoloop.service.lock import WorkspaceLock
 from sonoloop.service.logs import Logs
+from sonoloop.service.readers import Readers
 from sonoloop.service.quality import QualityService
 from sonoloop.service.scanning import Scanner
 from sonoloop.service.scoring import ScoringService
@@ -56,6 +58,8 @@ class Service:
         sessions: Images of clients that stay outside the store.
         uploads: Images that clients add to it.
         analysis: Findings on images of the store, of sessions, and sent along.
+        readers: What they do beside: leases, skips, assignments, reviews.
+        agreement: How far they agree.
         labelling: Keeps what readers submit.
         quality: Looks at labels and flags doubtful ones.
         logs: What the server wrote.
@@ -77,10 +81,14 @@ class Service:
         self.jobs = BackgroundJobs(store, ended=lambda: self.info.touch())
         self.images = ImageLibrary(store, source)
         self.batch = BatchService(store, self.images, inference, self.jobs)
-        self.scoring = ScoringService(store, self.images, inference, self.jobs)
+        self.scoring = ScoringService(
+            store, self.images, inference, self.jobs, consensus=server.consensus
+        )
         self.sessions = Sessions(store.paths.sessions, max_expiry_s=server.session_expiry_s)
         self.uploads = Uploads(store)
         self.analysis = Analysis(self.images, self.sessions, inference, store.paths.cache)
+        self.readers = Readers(store, self.images, server)
+        self.agreement = Agreement(store)
         self.labelling = Labelling(store)
         self.quality = QualityService(
             store, self.images, inference, self.jobs, ignored=server.quality_ignored
@@ -193,13 +201,53 @@ class Service:
         Raises:
             NotFoundError: If there is no such image.
             LabelReadError: If the label does not fit the image.
+            StaleRevisionError: If the reader has saved another since; both are kept.
             InvalidRequestError: If mask and pathology contradict one another.
         """
         record = self.images.record(image)
         annotation = self.labelling.save(record, tag, submission, file=file)
-        self.quality.look_at(record.image_id)
-        self.info.touch()
+        client = submission.info.get("client_id")
+        if isinstance(client, str) and client not in ("", annotation.reader):
+            self.store.leases.release(record.image_id, client)  # lent before he told his name
+        self._heard_of(annotation)
         return annotation
+
+    def adjudicate(
+        self,
+        image: str,
+        submission: Submission,
+        *,
+        file: tuple[bytes, str] | None,
+        adopt: int | None = None,
+    ) -> Annotation:
+        """Settle what readers disagree on, by a new outline or (``adopt``) one of theirs.
+
+        Raises:
+            NotFoundError: If there is no such image or revision.
+            LabelReadError: If the label does not fit the image.
+            InvalidRequestError: If mask and pathology contradict one another.
+            StaleRevisionError: If the adjudicator has saved another since; both are kept.
+        """
+        record = self.images.record(image)
+        if adopt is None:
+            annotation = self.labelling.save(
+                record, "final", submission, file=file, adjudicates=True
+            )
+        else:
+            annotation = self.labelling.adopt(record, adopt, submission)
+        self._heard_of(annotation)
+        return annotation
+    def review(self, annotation: int, reviewer: str, verdict: Verdict, note: str) -> Review:
+        """Decide on a reader's revision; see :meth:`Readers.review`."""
+        review = self.readers.review(annotation, reviewer, verdict, note)
+        self.quality.look_at(review.image_id)
+        self.info.touch()
+        return review
+
+    def _heard_of(self, annotation: Annotation) -> None:
+        self.quality.look_at(annotation.image_id)
+        self.info.touch()
+
 
     def amend_label(self, image: str, tag: LabelTag, info: Mapping[str, Any]) -> Annotation:
         """Add ``info`` to a label; another pathology or BI-RADS makes a new revision of it.
@@ -209,8 +257,7 @@ class Service:
             InvalidRequestError: If ``info`` is malformed or contradicts the mask.
         """
         annotation = self.labelling.amend(self.images.record(image), tag, info)
-        self.quality.look_at(annotation.image_id)
-        self.info.touch()
+        self._heard_of(annotation)
         return annotation
 
     def start_training(self, target: str, params: Mapping[str, Any]) -> Job:

@@ -171,16 +171,19 @@ class Annotations:
             rows = session.scalars(query.order_by(AnnotationRow.revision))
             return {row.reader: record_of(row, image_id) for row in rows}
 
-    def answers(self) -> list[tuple[ImageRecord, tuple[Annotation, ...]]]:
+    def answers(self, *, min_readers: int = 0) -> list[tuple[ImageRecord, tuple[Annotation, ...]]]:
         """Every image with what holds for it, oldest image first, in one query.
 
         The final annotations of each are those :meth:`latest` chooses among, the weightiest
         first: adjudications, accepted ones, then what the readers submitted.
+
+        Args:
+            min_readers: Only images for which so many readers have answered.
         """
         query = (
             select(ImageRow, AnnotationRow)
             .join(AnnotationRow, AnnotationRow.image == ImageRow.id)
-            .where(AnnotationRow.tag == "final", HOLDS)
+            .where(AnnotationRow.tag == "final", HOLDS, ImageRow.readers_done >= min_readers)
             .order_by(ImageRow.id, *BY_WEIGHT)
         )
         found: dict[str, tuple[ImageRecord, list[Annotation]]] = {}

@@ -23,6 +23,8 @@ from sonoloop.web.routes import (
     logs,
     models,
     quality,
+    readers,
+    revisions,
     sessions,
     train,
 )
@@ -75,6 +77,8 @@ def create_app(service: Service) -> FastAPI:
         activelearning,
         datastore,
         labels,
+        readers,
+        revisions,
         sessions,
         models,
         quality,

@@ -6,6 +6,7 @@ Every answer that is no success is ``{"detail": sentence, "code": word}``.
 import logging
 import re
 import uuid
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -14,6 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from sonoloop import errors
+from sonoloop.service.listing import revision_json
 
 logger = logging.getLogger(__name__)
 
@@ -70,12 +72,14 @@ def sentence_of(error: errors.SonoloopError) -> str:
     return str(error)
 
 
-def problem(status: int, sentence: str, code: str) -> JSONResponse:
-    """An answer that is no success."""
+def problem(
+    status: int, sentence: str, code: str, more: Mapping[str, Any] | None = None
+) -> JSONResponse:
+    """An answer that is no success, with ``more`` beside the sentence."""
     headers = {"retry-after": RETRY_AFTER_S} if status in (429, 503) else None
     # What is quoted from a request may hold halves of characters, which no answer can carry.
     detail = sentence.encode("utf-8", errors="replace").decode("utf-8")
-    return JSONResponse({"detail": detail, "code": code}, status, headers)
+    return JSONResponse({"detail": detail, "code": code} | dict(more or {}), status, headers)
 
 
 async def _on_known(request: Request, error: Exception) -> JSONResponse:
@@ -84,7 +88,15 @@ async def _on_known(request: Request, error: Exception) -> JSONResponse:
     status = status_of(error)
     if status >= 500:
         logger.error("%s %s: %s", request.method, request.url.path, error)
-    return problem(status, sentence_of(error), code_of(error))
+    return problem(status, sentence_of(error), code_of(error), _more(error))
+
+
+def _more(error: errors.SonoloopError) -> dict[str, Any]:
+    """Both versions of a label that was saved from a stale one: the client shows them."""
+    if not isinstance(error, errors.StaleRevisionError):
+        return {}
+    current = error.current and revision_json(error.current)
+    return {"kept": revision_json(error.kept), "current": current}
 
 
 async def _on_malformed(_request: Request, error: Exception) -> JSONResponse:

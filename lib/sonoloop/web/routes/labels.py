@@ -37,6 +37,8 @@ def save_label(
         "label": annotation.image_id,
         "tag": annotation.tag,
         "revision": annotation.revision,
+        "annotation": annotation.annotation_id,
+        "state": annotation.state,
         "pathology": annotation.pathology,
     }
 
