@@ -31,6 +31,13 @@ LABEL = "/datastore/label?image={id}"
 INFER = "/infer/lesion?image={id}"
 UPLOAD = "/datastore/image?image=x"
 PASSWD = "../../../../../../etc/passwd"
+LEASES, SKIPS, ASSIGN = "/sonoloop/leases", "/sonoloop/skips", "/sonoloop/assignments"
+REVISIONS, REVIEWS, SETTLE = "/sonoloop/revisions", "/sonoloop/reviews", "/sonoloop/adjudication"
+MASKS = f"{REVISIONS}/mask?image={{id}}"
+SKIP = {"image": "x", "reader": "a", "reason": "because"}
+REVIEW = {"reviewer": "a", "verdict": "accept"}
+AS_JSON = {"headers": {"content-type": "application/json"}}
+HALF = b'{"image": "x", "reader": "a", "reason": "\\ud800"}'
 
 
 def label(name: str, data: bytes) -> dict[str, Any]:
@@ -249,6 +256,86 @@ TABLE: list[tuple[str, str, str, dict[str, Any], int, str]] = [
     ("odd lines", "GET", "/logs/?lines=-5", {}, 400, "lines must be"),
     ("no number", "GET", "/logs/?lines=many", {}, 422, "lines: "),
     ("odd listing", "GET", "/datastore/?output=secrets", {}, 422, "output: "),
+    (
+        "odd client",
+        "POST",
+        "/activelearning/first",
+        {"json": {"client_id": "a\0"}},
+        400,
+        "client_id",
+    ),
+    ("odd base", "PUT", LABEL, label("a.png", MASK) | params(base_revision=-1), 400, "revision"),
+    ("endless base", "PUT", LABEL, label("a.png", MASK) | params(base_revision="9" * 99), 400, ""),
+    ("odd state", "PUT", LABEL, label("a.png", MASK) | params(state="accepted"), 400, "draft"),
+    ("lend nothing", "POST", LEASES, {"json": {"image": "nobody", "reader": "a"}}, 404, "unknown"),
+    ("lend a path", "POST", LEASES, {"json": {"image": PASSWD, "reader": "a"}}, 400, "identifier"),
+    ("lend to nobody", "POST", LEASES, {"json": {"image": "x", "reader": ""}}, 422, "reader: "),
+    ("lend without", "POST", LEASES, {}, 422, "field required"),
+    ("lend odd JSON", "POST", LEASES, {"content": b"{oops"} | AS_JSON, 422, "json"),
+    ("lend a list", "POST", LEASES, {"json": [1]}, 422, "body: "),
+    ("lend deep JSON", "POST", LEASES, {"content": b"[" * 200_000} | AS_JSON, 400, "parsing"),
+    ("odd holder", "GET", f"{LEASES}?reader=a%00b", {}, 422, "printable text"),
+    ("give back nothing", "DELETE", f"{LEASES}?image=nobody&reader=a", {}, 404, "unknown image"),
+    ("give back whose", "DELETE", f"{LEASES}?image=x", {}, 422, "reader: field required"),
+    ("skip without reason", "POST", SKIPS, {"json": {"image": "x", "reader": "a"}}, 422, "reason"),
+    ("skip of an odd kind", "POST", SKIPS, {"json": SKIP | {"kind": "never"}}, 422, "kind: "),
+    ("skip nothing", "POST", SKIPS, {"json": SKIP | {"image": "nobody"}}, 404, "unknown image"),
+    ("skip with more", "POST", SKIPS, {"json": SKIP | {"admin": True}}, 422, "admin: "),
+    (
+        "skip with NUL",
+        "POST",
+        SKIPS,
+        {"json": SKIP | {"reason": "a\0"}},
+        422,
+        "takes text without nul",
+    ),
+    ("skip with a half", "POST", SKIPS, {"content": HALF} | AS_JSON, 422, "unable to parse"),
+    ("skip with a novel", "POST", SKIPS, {"json": SKIP | {"reason": "x" * 9999}}, 422, "2000"),
+    ("take back nothing", "DELETE", f"{SKIPS}?image=nobody&reader=a", {}, 404, "unknown image"),
+    ("take back whose", "DELETE", f"{SKIPS}?reader=a", {}, 422, "image: field required"),
+    ("assign nothing", "POST", ASSIGN, {"json": {"images": [], "readers": 2}}, 422, "images: "),
+    ("assign nobody", "POST", ASSIGN, {"json": {"images": ["x"], "readers": []}}, 422, "readers"),
+    ("assign none", "POST", ASSIGN, {"json": {"images": ["x"], "readers": 0}}, 422, "readers"),
+    ("assign yes", "POST", ASSIGN, {"json": {"images": ["x"], "readers": True}}, 422, "readers"),
+    ("assign hosts", "POST", ASSIGN, {"json": {"images": ["x"], "readers": 9**9}}, 422, "readers"),
+    ("assign unknown", "POST", ASSIGN, {"json": {"images": ["no"], "readers": 1}}, 404, "unknown"),
+    ("how far is nothing", "GET", f"{ASSIGN}?image=nobody", {}, 404, "unknown image"),
+    ("how far is what", "GET", ASSIGN, {}, 422, "image: field required"),
+    ("assigned to an odd one", "GET", f"{ASSIGN}/a%00b", {}, 422, "printable text"),
+    ("past of nothing", "GET", f"{REVISIONS}?image=nobody", {}, 404, "unknown image"),
+    ("past of a path", "GET", f"{REVISIONS}?image={PASSWD}", {}, 400, "not an identifier"),
+    ("mask of no revision", "GET", f"{MASKS}&revision=7", {}, 404, "has no revision 7"),
+    ("mask of revision 0", "GET", f"{MASKS}&revision=0", {}, 422, "revision: "),
+    ("mask of 2**63", "GET", f"{MASKS}&revision={2**63}", {}, 422, "revision: "),
+    ("mask as a program", "GET", f"{MASKS}&revision=1&format=exe", {}, 400, "image format"),
+    ("mask of an odd tag", "GET", f"{MASKS}&revision=1&tag=../x", {}, 422, "tag: "),
+    ("waiting for none", "GET", f"{REVIEWS}?limit=0", {}, 422, "limit: "),
+    ("review nothing", "POST", f"{REVIEWS}/77", {"json": REVIEW}, 404, "unknown annotation 77"),
+    ("review 2**63", "POST", f"{REVIEWS}/{2**63}", {"json": REVIEW}, 422, "annotation: "),
+    ("review a word", "POST", f"{REVIEWS}/x", {"json": REVIEW}, 422, "annotation: "),
+    ("review maybe", "POST", f"{REVIEWS}/1", {"json": REVIEW | {"verdict": "?"}}, 422, "verdict"),
+    (
+        "review unnamed",
+        "POST",
+        f"{REVIEWS}/1",
+        {"json": REVIEW | {"reviewer": ""}},
+        422,
+        "reviewer",
+    ),
+    ("settle nothing", "PUT", f"{SETTLE}?image=nobody", label("a.png", MASK), 404, "unknown image"),
+    ("settle without", "PUT", f"{SETTLE}?image={{id}}", {}, 400, "needs a file"),
+    ("settle by none", "PUT", f"{SETTLE}?image={{id}}&adopt=7", {}, 404, "has no revision 7"),
+    ("settle by 0", "PUT", f"{SETTLE}?image={{id}}&adopt=0", {}, 422, "adopt: "),
+    (
+        "settle twice",
+        "PUT",
+        f"{SETTLE}?image={{id}}&adopt=1",
+        label("a.png", MASK),
+        400,
+        "exclude one another",
+    ),
+    ("settle badly", "PUT", f"{SETTLE}?image={{id}}", label("a.png", SMALL), 422, "does not fit"),
+    ("agree on nothing", "GET", "/sonoloop/agreement?image=nobody", {}, 404, "unknown image"),
     (
         "another site",
         "POST",
