@@ -1,5 +1,6 @@
 """From model folders to a pipeline that is ready to run."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sonoloop.inference.compile import ensure_compiled
@@ -29,9 +30,19 @@ def load_engine(model_dir: Path, settings: PipelineSettings) -> Engine:
 
 
 def load_pipeline(
-    segmentation_dir: Path, classification_dir: Path, settings: PipelineSettings
+    segmentation_dir: Path,
+    classification_dir: Path,
+    settings: PipelineSettings,
+    *,
+    engine_of: Callable[[Path, PipelineSettings], Engine] = load_engine,
 ) -> DualStagePipeline:
     """The dual-stage pipeline of two model folders.
+
+    Args:
+        segmentation_dir: Model folder of the segmenter.
+        classification_dir: Model folder of the classifier.
+        settings: Thresholds, margins, device.
+        engine_of: Gives the engine of a model folder.
 
     Raises:
         ModelError: If a folder is incomplete, corrupt, or of the wrong task.
@@ -39,6 +50,6 @@ def load_pipeline(
     """
     if not uses_gpu(settings.device):
         ensure_compiled(segmentation_dir, classification_dir)
-    segmenter = load_engine(segmentation_dir, settings)
-    classifier = load_engine(classification_dir, settings)
+    segmenter = engine_of(segmentation_dir, settings)
+    classifier = engine_of(classification_dir, settings)
     return DualStagePipeline(segmenter, classifier, settings)

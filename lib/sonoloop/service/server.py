@@ -21,7 +21,7 @@ from sonoloop.service.batch import BatchService
 from sonoloop.service.board import Board
 from sonoloop.service.board_parts import parts, signs
 from sonoloop.service.images import ImageLibrary
-from sonoloop.service.inference import TASKS, InferenceService, PipelineLoader, load_compiled
+from sonoloop.service.inference import TASKS, InferenceService, PipelineLoader
 from sonoloop.service.info import DESCRIPTION, NAME, InfoBoard, InfoSources
 from sonoloop.service.labelling import DEFAULT_READER, Labelling, Submission
 from sonoloop.service.listing import job_json, object_json
@@ -114,7 +114,7 @@ class Service:
         pipeline: PipelineSettings,
         *,
         shipped_models: Path | None = SHIPPED_MODELS,
-        load_pipeline: PipelineLoader = load_compiled,
+        load_pipeline: PipelineLoader | None = None,
         command: WorkerCommand = worker_command,
         database_url: str | None = None,
     ) -> Self:
@@ -127,7 +127,7 @@ class Service:
             pipeline: Thresholds, margins, device.
             shipped_models: Folder with ``segmentation/`` and ``classification/``, published where
                 the workspace serves no model yet; None publishes nothing.
-            load_pipeline: Makes the pipeline of two model folders.
+            load_pipeline: Makes the pipeline of two model folders; None compiles them.
             command: Starts the process of a training.
             database_url: Address of the database; None is SQLite in the workspace.
 
