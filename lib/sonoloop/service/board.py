@@ -7,6 +7,7 @@ is dear the last one is given and the next is made beside, at a tenth of the tim
 
 import hashlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +16,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sonoloop.errors import SonoloopError
-from sonoloop.service.board_parts import Part, trainings
+from sonoloop.service.agreement import Agreement
+from sonoloop.service.board_parts import Part, parts, signs, trainings
+from sonoloop.service.info import InfoSources
 from sonoloop.store.schema import to_json
 from sonoloop.store.store import Store
 
@@ -52,6 +55,8 @@ class Board:
         parts: Entry of the snapshot and what makes it. A part that fails is shown as
             ``{"problem": sentence}``; the others are not held up.
         signs: What else tells that a snapshot is out of date, by not being what it was.
+        at_first: What is shown until the first snapshot is made, beside; None has the first asker
+            wait for it.
         clock: Seconds, for tests.
     """
 
@@ -61,35 +66,25 @@ class Board:
         parts: Mapping[str, Part],
         signs: Callable[[], tuple[Any, ...]] = tuple,
         *,
+        at_first: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._parts, self._clock = store, dict(parts), clock
         self._other_signs = signs
         self._making = threading.Lock()
         self._seen: tuple[Any, ...] = ()
-        self._made_at = self._cost_s = 0.0
-        self._snapshot: Snapshot | None = None
-        self._looking = threading.Lock()
-        self._looked_at = 0.0
-        self._live: Snapshot | None = None
+        self._made_at, self._cost_s = -math.inf, math.inf
+        self._snapshot = None if at_first is None else _snapshot(at_first, at_first)
 
     def get(self) -> Snapshot:
         """The present snapshot, or a moment-old one while the present one is dear."""
         snapshot = self._snapshot
         if snapshot is None or (self._is_stale() and self._cost_s <= CHEAP_S):
             return self._make()
-        if self._is_stale() and self._clock() - self._made_at >= REST * self._cost_s:
+        rested = self._clock() - self._made_at >= REST * self._cost_s
+        if rested and self._is_stale():
             self._make_beside()
         return snapshot
-
-    def trainings(self) -> Snapshot:
-        """How far the trainings are, at most a second old."""
-        with self._looking:
-            if self._live is None or self._clock() - self._looked_at >= LIVE_S:
-                told = trainings(self._store)
-                self._live = _snapshot({"now": _now(), "trainings": told}, told)
-                self._looked_at = self._clock()
-            return self._live
 
     def _is_stale(self) -> bool:
         return self._clock() - self._made_at > OLDEST_S or self._seen != self._signs()
@@ -124,6 +119,50 @@ class Board:
             logger.warning("the dashboard could not be brought up to date: %s", error)
         finally:
             self._making.release()
+
+
+class Live:
+    """How far the trainings are, looked at once a second however many look on."""
+
+    def __init__(self, store: Store, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._clock = store, clock
+        self._looking = threading.Lock()
+        self._looked_at = -math.inf
+        self._snapshot = Snapshot("", "{}")
+
+    def get(self) -> Snapshot:
+        """The trainings and the server's clock, at most a second old."""
+        with self._looking:
+            if self._clock() - self._looked_at >= LIVE_S:
+                told = trainings(self._store)
+                self._snapshot = _snapshot({"now": _now(), "trainings": told}, told)
+                self._looked_at = self._clock()
+            return self._snapshot
+
+
+class Dashboard:
+    """Everything the dashboard shows.
+
+    Attributes:
+        board: Progress, readers, versions, queue, leases, doubtful labels.
+        agreement: How far readers agree: apart, for it reads outlines.
+        live: Trainings.
+    """
+
+    def __init__(self, sources: InfoSources, agreement: Agreement) -> None:
+        store = sources.store
+        self.board = Board(store, parts(sources), lambda: signs(sources))
+        told = {"agreement": agreement.overall}
+        self.agreement = Board(store, told, at_first={"agreement": None})
+        self.live = Live(store)
+
+    def events(self) -> dict[str, Snapshot]:
+        """What is shown at present, by the name of its event."""
+        return {
+            "board": self.board.get(),
+            "trainings": self.live.get(),
+            "agreement": self.agreement.get(),
+        }
 
 
 def _told(name: str, part: Part) -> Any:

@@ -40,7 +40,6 @@ def parts(sources: InfoSources) -> dict[str, Part]:
         "models": lambda: {task: model(store, task) for task in TASKS},
         "queue": lambda: queue(store),
         "leases": lambda: leases(store),
-        "agreement": lambda: {"pairs": [], "worst": [], "together": None},
         "quality": lambda: quality(store),
     }
 

@@ -18,8 +18,7 @@ from sonoloop.service.agreement import Agreement
 from sonoloop.service.analysis import Analysis
 from sonoloop.service.background import BackgroundJobs
 from sonoloop.service.batch import BatchService
-from sonoloop.service.board import Board
-from sonoloop.service.board_parts import parts, signs
+from sonoloop.service.board import Dashboard
 from sonoloop.service.images import ImageLibrary
 from sonoloop.service.inference import TASKS, InferenceService, PipelineLoader
 from sonoloop.service.info import DESCRIPTION, NAME, InfoBoard, InfoSources
@@ -64,7 +63,7 @@ class Service:
         quality: Looks at labels and flags doubtful ones.
         logs: What the server wrote.
         info: The answer to ``/info``, kept ready.
-        board: What the dashboard shows, kept ready.
+        dashboard: What the dashboard shows, kept ready.
         settings: How the server listens and what it accepts.
     """
 
@@ -100,7 +99,7 @@ class Service:
         self._refused = 0
         sources = InfoSources(store, inference, lambda: self.scanner.state, lambda: self._refused)
         self.info = InfoBoard(sources)
-        self.board = Board(store, parts(sources), lambda: signs(sources))
+        self.dashboard = Dashboard(sources, self.agreement)
         self._closing = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="look-after", daemon=True)
         self._lock: WorkspaceLock | None = None

@@ -79,7 +79,10 @@ class Overview:
     def readings(self) -> ReadingCounts:
         """Readers' answers that were not taken back, counted by all that tells them apart."""
         row = AnnotationRow
-        day = func.date(row.created_at, type_=String)
+        # SQLite keeps instants in UTC; PostgreSQL tells them in the zone of the session.
+        sqlite = self._database.is_sqlite
+        instant = row.created_at if sqlite else func.timezone("UTC", row.created_at)
+        day = func.date(instant, type_=String)
         keys = (row.reader, day, row.pathology, row.state, row.in_force, row.adjudicates)
         query = (
             select(*keys, func.count(), func.sum(row.seconds_spent), func.count(row.seconds_spent))

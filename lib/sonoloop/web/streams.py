@@ -6,6 +6,7 @@ proxy that keeps a dead client's connection) cannot stay for ever.
 """
 
 import asyncio
+import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Final, TypeAlias
@@ -13,7 +14,9 @@ from typing import Final, TypeAlias
 from anyio import CapacityLimiter
 from fastapi.responses import StreamingResponse
 
-from sonoloop.errors import BusyError
+from sonoloop.errors import BusyError, SonoloopError
+
+logger = logging.getLogger(__name__)
 
 Event: TypeAlias = tuple[str, str, str]
 """Name, id and one line of data."""
@@ -83,6 +86,8 @@ class Streams:
                     heard = loop.time()
                     yield "".join(map(_frame, news)) or _frame(("beat", "", ""))
                 await self._rest()
+        except SonoloopError as error:  # the browser asks again, and is told by then
+            logger.warning("a window that watches was cut off: %s", error)
         finally:
             self.count -= 1
 

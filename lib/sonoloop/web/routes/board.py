@@ -16,8 +16,8 @@ router = APIRouter(prefix="/sonoloop", tags=["Dashboard"])
 
 @router.get("/board")
 def board(service: ServiceDep) -> Response:
-    """Progress, readers, versions, queue, agreement and so on: a snapshot."""
-    return Response(service.board.get().text, media_type="application/json")
+    """Progress, readers, versions, queue, leases, doubtful labels: a snapshot."""
+    return Response(service.dashboard.board.get().text, media_type="application/json")
 
 
 @router.get("/board/image")
@@ -31,7 +31,7 @@ def any_image(service: ServiceDep) -> dict[str, Any]:
 async def board_stream(request: Request, service: ServiceDep) -> StreamingResponse:
     """The snapshot and the trainings, each as an event whenever it changes.
 
-    Events are ``board``, ``trainings`` (see ``docs/rest.md``) and, while nothing changes, ``beat``.
+    Events are ``board``, ``trainings``, ``agreement`` and, while nothing changes, ``beat``.
     """
     streams: Streams = request.app.state.streams
 
@@ -43,5 +43,5 @@ async def board_stream(request: Request, service: ServiceDep) -> StreamingRespon
 
 
 def _present(service: Service) -> list[Event]:
-    shown = {"board": service.board.get(), "trainings": service.board.trainings()}
+    shown = service.dashboard.events()
     return [(name, snapshot.version, snapshot.text) for name, snapshot in shown.items()]

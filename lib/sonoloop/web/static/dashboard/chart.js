@@ -13,7 +13,9 @@ import { h, svg } from "../dom.js";
  *   bars: {label: string, value: number, told: string}[]}} BarChart
  */
 
-const MARGIN = { top: 10, right: 12, bottom: 34, left: 46 };
+const MARGIN = { top: 10, right: 12, bottom: 34 };
+const LEFT = { named: 52, plain: 36 }; // room for tick texts, with and without a name
+const MOST_DOTS = 12; // a longer line is told by itself, and its newest point
 
 /** Where the reader of a chart is: key of the chart, number of the point. */
 const places = new Map();
@@ -28,7 +30,7 @@ export function ticks(from, to, about = 4) {
   if (!(to > from)) return [from];
   const raw = (to - from) / about;
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = /** @type {number} */ ([1, 2, 2.5, 5, 10].find((nice) => nice * power >= raw)) * power;
+  const step = /** @type {number} */ ([1, 2, 5, 10].find((nice) => nice * power >= raw)) * power;
   const first = Math.ceil(from / step - 1e-9);
   const last = Math.floor(to / step + 1e-9);
   return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(10)));
@@ -50,12 +52,25 @@ function range(values, from, to) {
 }
 
 /**
- * @param {number} value
- * @param {number} span
+ * @param {number[]} values Ticks of one axis.
+ * @param {(value: number) => number} place
+ * @returns {[number, string][]} Where each is, and its text: as many digits as tell them apart.
  */
-function tickText(value, span) {
-  if (Number.isInteger(value) && span >= 2) return String(value);
-  return value.toFixed(span < 0.02 ? 4 : span < 0.2 ? 3 : 2);
+function placed(values, place) {
+  const step = values.length > 1 ? values[1] - values[0] : 1;
+  const digits = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
+  return values.map((value) => [place(value), value.toFixed(digits)]);
+}
+
+/**
+ * @param {number} width
+ * @param {number} height
+ * @param {string} name Of the vertical axis.
+ * @returns {{left: number, w: number, h: number}} Where the points are drawn.
+ */
+function frame(width, height, name) {
+  const left = name ? LEFT.named : LEFT.plain;
+  return { left, w: width - left - MARGIN.right, h: height - MARGIN.top - MARGIN.bottom };
 }
 
 /**
@@ -67,19 +82,19 @@ export function lineChart(chart) {
   const all = series.flatMap((line) => line.points);
   const [x0, x1] = range(all.map((p) => p.x), undefined, undefined);
   const [y0, y1] = range(all.map((p) => p.y), chart.yFrom, chart.yTo);
-  const inner = { w: width - MARGIN.left - MARGIN.right, h: height - MARGIN.top - MARGIN.bottom };
-  const px = (/** @type {number} */ x) => MARGIN.left + ((x - x0) / (x1 - x0)) * inner.w;
+  const inner = frame(width, height, chart.yLabel);
+  const px = (/** @type {number} */ x) => inner.left + ((x - x0) / (x1 - x0)) * inner.w;
   const py = (/** @type {number} */ y) => MARGIN.top + (1 - (y - y0) / (y1 - y0)) * inner.h;
   const picture = canvas(width, height, inner, {
-    xs: ticks(x0, x1, Math.max(2, Math.floor(inner.w / 70))).map((x) => [px(x), tickText(x, x1 - x0)]),
-    ys: ticks(y0, y1, Math.max(2, Math.floor(inner.h / 36))).map((y) => [py(y), tickText(y, y1 - y0)]),
+    xs: placed(ticks(x0, x1, Math.max(2, Math.floor(inner.w / 56))), px),
+    ys: placed(ticks(y0, y1, Math.max(2, Math.floor(inner.h / 28))), py),
     xLabel: chart.xLabel,
     yLabel: chart.yLabel,
   });
   for (const line of series) {
     const path = line.points.map((p, i) => `${i ? "L" : "M"}${px(p.x).toFixed(1)} ${py(p.y).toFixed(1)}`);
     if (path.length > 1) picture.append(svg("path", { class: `line ${line.className}`, d: path.join("") }));
-    const dots = line.points.length <= 40 ? line.points : line.points.slice(-1);
+    const dots = line.points.length <= MOST_DOTS ? line.points : line.points.slice(-1);
     for (const p of dots) {
       const kind = `dot ${line.className}${p.hollow ? " hollow" : ""}`;
       picture.append(svg("circle", { class: kind, cx: px(p.x), cy: py(p.y), r: 3.2 }));
@@ -98,16 +113,16 @@ export function lineChart(chart) {
 export function barChart(chart) {
   const { width = 460, height = 130, bars } = chart;
   const high = Math.max(1, ...bars.map((bar) => bar.value));
-  const inner = { w: width - MARGIN.left - MARGIN.right, h: height - MARGIN.top - MARGIN.bottom };
+  const inner = frame(width, height, chart.yLabel);
   const step = inner.w / bars.length;
   const py = (/** @type {number} */ y) => MARGIN.top + (1 - y / high) * inner.h;
   const shown = Math.ceil(bars.length / Math.floor(inner.w / 48));
-  const middle = (/** @type {number} */ i) => MARGIN.left + (i + 0.5) * step;
+  const middle = (/** @type {number} */ i) => inner.left + (i + 0.5) * step;
   const picture = canvas(width, height, inner, {
     xs: bars.flatMap((bar, i) =>
       (bars.length - 1 - i) % shown === 0 ? [/** @type {[number, string]} */ ([middle(i), bar.label])] : [],
     ),
-    ys: ticks(0, high, 2).filter(Number.isInteger).map((y) => [py(y), String(y)]),
+    ys: placed(ticks(0, high, 2).filter(Number.isInteger), py),
     xLabel: "",
     yLabel: chart.yLabel,
   });
@@ -123,7 +138,7 @@ export function barChart(chart) {
 /**
  * @param {number} width
  * @param {number} height
- * @param {{w: number, h: number}} inner
+ * @param {{left: number, w: number, h: number}} inner
  * @param {{xs: [number, string][], ys: [number, string][], xLabel: string, yLabel: string}} axes
  * @returns {SVGElement}
  */
@@ -132,17 +147,17 @@ function canvas(width, height, inner, axes) {
   const bottom = MARGIN.top + inner.h;
   for (const [y, text] of axes.ys) {
     picture.append(
-      svg("line", { class: "grid", x1: MARGIN.left, x2: MARGIN.left + inner.w, y1: y, y2: y }),
-      svg("text", { class: "tick", x: MARGIN.left - 6, y: y + 4, "text-anchor": "end" }, text),
+      svg("line", { class: "grid", x1: inner.left, x2: inner.left + inner.w, y1: y, y2: y }),
+      svg("text", { class: "tick", x: inner.left - 6, y: y + 4, "text-anchor": "end" }, text),
     );
   }
   for (const [x, text] of axes.xs) {
     picture.append(svg("text", { class: "tick", x, y: bottom + 15, "text-anchor": "middle" }, text));
   }
   picture.append(
-    svg("line", { class: "axis", x1: MARGIN.left, x2: MARGIN.left + inner.w, y1: bottom, y2: bottom }),
-    svg("line", { class: "axis", x1: MARGIN.left, x2: MARGIN.left, y1: MARGIN.top, y2: bottom }),
-    svg("text", { class: "axis-name", x: MARGIN.left + inner.w / 2, y: height - 4, "text-anchor": "middle" }, axes.xLabel),
+    svg("line", { class: "axis", x1: inner.left, x2: inner.left + inner.w, y1: bottom, y2: bottom }),
+    svg("line", { class: "axis", x1: inner.left, x2: inner.left, y1: MARGIN.top, y2: bottom }),
+    svg("text", { class: "axis-name", x: inner.left + inner.w / 2, y: height - 4, "text-anchor": "middle" }, axes.xLabel),
     svg(
       "text",
       { class: "axis-name", "text-anchor": "middle", transform: `translate(11 ${MARGIN.top + inner.h / 2}) rotate(-90)` },

@@ -28,7 +28,6 @@ const PANELS = [
   { place: "curve-chart", part: (b) => b.models, draw: showCurve },
   { place: "queue-list", part: (b) => b.queue, draw: showQueue },
   { place: "leases-list", part: (b) => b.leases, draw: showLeases },
-  { place: "agreement-list", part: (b) => b.agreement, draw: showAgreement },
   { place: "quality-list", part: (b) => b.quality, draw: showQuality },
 ];
 
@@ -44,15 +43,21 @@ const fine = (whole, part) => (whole.problem ? whole : part);
 
 /** @param {any} board */
 function showBoard(board) {
-  for (const { place, part, draw } of PANELS) {
-    const shown = part(board);
-    const json = JSON.stringify(shown ?? null);
-    if (drawn.get(place) === json) continue;
-    drawn.set(place, json);
-    if (shown?.problem) show(at(place), nothing(`This cannot be shown: ${shown.problem}.`));
-    else if (shown) draw(shown);
-  }
+  for (const { place, part, draw } of PANELS) redraw(place, part(board), draw);
   showServer(board.server);
+}
+
+/**
+ * @param {string} place
+ * @param {any} part
+ * @param {(part: any) => void} draw
+ */
+function redraw(place, part, draw) {
+  const json = JSON.stringify(part ?? null);
+  if (drawn.get(place) === json) return;
+  drawn.set(place, json);
+  if (part?.problem) show(at(place), nothing(`This cannot be shown: ${part.problem}.`));
+  else if (part) draw(part);
 }
 
 /** What the last snapshot said of the server. */
@@ -86,12 +91,14 @@ const clockTime = (when) => when.toLocaleTimeString("en-GB", { hour: "2-digit", 
 /** @param {any} event */
 function hearTrainings(event) {
   setClock(event.now);
-  const json = JSON.stringify(event.trainings);
-  if (drawn.get("trainings") === json) return;
-  drawn.set("trainings", json);
-  showTrainings(event.trainings);
+  redraw("trainings", event.trainings, showTrainings);
 }
+
+/** @param {any} event */
+const hearAgreement = (event) => redraw("agreement-list", event.agreement, showAgreement);
+
+const TOLD = { board: showBoard, trainings: hearTrainings, agreement: hearAgreement };
 
 prepareDialog();
 setInterval(tick, TICK_MS);
-listen("sonoloop/board/stream", { board: showBoard, trainings: hearTrainings }, setState);
+listen("sonoloop/board/stream", TOLD, setState);

@@ -3,23 +3,30 @@
 
 import { at, counted, h, nothing, number, shortened, show, table } from "../../dom.js";
 
+const WORST = 6;
+
 /** @param {any} agreement `agreement` of the snapshot. */
-export function showAgreement({ pairs, worst, together }) {
+export function showAgreement({ pairs, worst, together, unreadable }) {
   if (!pairs.length) {
     const sentence = "No image has been read by two readers yet: assign images to two readers to see how far they agree.";
     show(at("agreement-list"), nothing(sentence));
     return;
   }
-  show(at("agreement-list"), summary(together), pairTable(pairs), worstTable(worst));
+  show(at("agreement-list"), summary(together, unreadable), pairTable(pairs), worstTable(worst));
 }
 
-/** @param {any} together */
-function summary(together) {
-  if (!together) return null;
+/**
+ * @param {any} together
+ * @param {number} unreadable
+ */
+function summary(together, unreadable) {
   const kappa = together.pathology_kappa.value;
-  const words = kappa === null ? "" : `; Fleiss' kappa of the pathology ${number(kappa, 2)}`;
-  const text = `${counted(together.readers, "reader")} on ${counted(together.images, "image")}${words}`;
-  return h("p", { class: "muted" }, text);
+  const words = [
+    `${counted(together.readers, "reader")} on ${counted(together.images, "image")}`,
+    kappa === null ? "" : `Fleiss' kappa of the pathology ${number(kappa, 2)}`,
+    unreadable ? `${counted(unreadable, "image")} left out: a label file cannot be read` : "",
+  ];
+  return h("p", { class: "muted" }, words.filter(Boolean).join("; "));
 }
 
 /** @param {any[]} pairs */
@@ -46,7 +53,7 @@ function pairTable(pairs) {
 /** @param {any[]} worst */
 function worstTable(worst) {
   if (!worst.length) return null;
-  const rows = worst.map((image) => [
+  const rows = worst.slice(0, WORST).map((image) => [
     h("code", { title: image.image_id }, shortened(image.image_id)),
     names(image.readers),
     number(image.dice, 2),

@@ -23,30 +23,37 @@ export function showCurve(models) {
     at("curve-chart"),
     lineChart({
       key: "learning",
-      title: "Validation figure against labels",
+      title: "Figure against labels; hollow: not published",
       xLabel: "labels trained on",
-      yLabel: "validation figure",
+      yLabel: "Dice, AUC",
       series,
       width: 520,
-      height: 250,
+      height: 290,
     }),
   );
 }
 
+/**
+ * Versions that were trained here; what came with the program was measured on other patients.
+ * @param {any} version
+ */
+const drawn = (version) => version.gate !== null && version.labels !== null && figureOf(version) !== null;
+
 /** @param {any} version */
-const drawn = (version) => version.labels !== null && version.validation !== null;
+const figureOf = (version) => version.gate.candidate ?? version.validation;
 
 /**
  * @param {any} version
  * @returns {import("../chart.js").Point}
  */
 function point(version) {
-  const verdict = version.gate ? `, ${version.gate.verdict}` : "";
   const figure = FIGURES[/** @type {keyof typeof FIGURES} */ (version.figure)];
+  const where = version.gate.candidate === null ? "on its own validation images" : "on the locked patients";
+  const value = `${figure} ${number(figureOf(version))} ${where}`;
   return {
     x: version.labels,
-    y: version.validation,
-    told: `${counted(version.labels, "label")}: ${figure} ${number(version.validation)}${verdict}`,
-    hollow: Boolean(version.gate && version.gate.verdict !== "published"),
+    y: figureOf(version),
+    told: `${counted(version.labels, "label")}: ${value}, ${version.gate.verdict}`,
+    hollow: version.gate.verdict !== "published",
   };
 }

@@ -12,17 +12,18 @@ export function showReaders(readers) {
     show(at("readers-list"), nothing("Nobody has labelled an image yet."));
     return;
   }
+  const shown = CLASSES.filter((name) => name !== "untold" || readers.some((reader) => reader.classes.untold));
   const most = Math.max(...readers.map((reader) => reader.answers));
   const heads = /** @type {(string | [string, string])[]} */ ([
     "Reader",
-    ...CLASSES.map((name) => [name[0].toUpperCase() + name.slice(1), "n"]),
+    ...shown.map((name) => [name[0].toUpperCase() + name.slice(1), "n"]),
     ["All", "n"],
     ["Per image", "n"],
-    ["Shares", "wide"],
+    ["Shares", "bar-column"],
   ]);
   const rows = readers.map((reader) => [
     named(reader),
-    ...CLASSES.map((name) => reader.classes[name]),
+    ...shown.map((name) => reader.classes[name]),
     h("b", {}, reader.answers),
     reader.seconds_an_image === null ? "–" : duration(reader.seconds_an_image),
     shares(
@@ -30,7 +31,7 @@ export function showReaders(readers) {
       most,
     ),
   ]);
-  const sums = CLASSES.map((name) => readers.reduce((sum, reader) => sum + reader.classes[name], 0));
+  const sums = shown.map((name) => readers.reduce((sum, reader) => sum + reader.classes[name], 0));
   if (readers.length > 1) {
     rows.push(["All readers", ...sums, h("b", {}, sums.reduce((a, b) => a + b)), null, null]);
   }

@@ -83,7 +83,7 @@ function curves(task, training) {
 function curve(key, title, points, className) {
   const told = points.map(([x, y]) => ({ x, y, told: `epoch ${Number(x.toFixed(2))}: ${number(y)}` }));
   const series = [{ name: title, className, points: told }];
-  return lineChart({ key, title, xLabel: "epoch", yLabel: "", series, width: 300, height: 150 });
+  return lineChart({ key, title, xLabel: "epoch", yLabel: "", series, width: 230, height: 180 });
 }
 
 /**
