@@ -1,6 +1,7 @@
 """A store in a temporary workspace, and builders of what goes into it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,10 +25,17 @@ SHAPE = (12, 16)
 
 
 @pytest.fixture(scope="session")
-def postgres_template(
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the tables and no row; copying it is quicker than migrating."""
+    with Store.open(tmp_path_factory.mktemp("template")) as opened:
+        return opened.paths.database
+
+
+@pytest.fixture(scope="session")
+def postgres_database(
     postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> str:
-    """Name of a database with the tables and no row; copying it is quicker than migrating."""
+    """Name of a database with the tables; emptying it is quicker than making another."""
     name = postgres_server.create()
     Store.open(tmp_path_factory.mktemp("template"), url=postgres_server.url(name)).close()
     return name
@@ -45,29 +53,32 @@ def empty_database_url(
     kind_of_database: str, request: pytest.FixtureRequest
 ) -> Iterator[str | None]:
     """Address of a database without tables; None is the default, a file of the workspace."""
-    yield from _database(kind_of_database, request, "template0")
-
-
-@pytest.fixture
-def database_url(kind_of_database: str, request: pytest.FixtureRequest) -> Iterator[str | None]:
-    """Address of a database without rows; None is the default, a file of the workspace."""
-    on_server = kind_of_database == "postgres"
-    template = request.getfixturevalue("postgres_template") if on_server else ""
-    yield from _database(kind_of_database, request, template)
-
-
-def _database(kind: str, request: pytest.FixtureRequest, template: str) -> Iterator[str | None]:
-    if kind == "sqlite":
+    if kind_of_database == "sqlite":
         yield None
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    name = server.create(template=template)
+    name = server.create()
     yield server.url(name)
     server.drop(name)
 
 
 @pytest.fixture
-def store(tmp_path: Path, database_url: str | None) -> Iterator[Store]:
+def database_url(kind_of_database: str, request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """Address of a database without rows; None is the default, a file of the workspace."""
+    if kind_of_database == "sqlite":
+        yield None
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    name = request.getfixturevalue("postgres_database")
+    yield server.url(name)
+    server.empty(name)
+
+
+@pytest.fixture
+def store(tmp_path: Path, database_url: str | None, sqlite_template: Path) -> Iterator[Store]:
+    if database_url is None:
+        (tmp_path / "workspace").mkdir()
+        shutil.copy(sqlite_template, tmp_path / "workspace")
     with Store.open(tmp_path / "workspace", url=database_url) as opened:
         yield opened
 

@@ -9,9 +9,10 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psycopg
+from psycopg import sql
 
 INSTALLED: Final = Path("/usr/lib/postgresql")
 USER: Final = "sonoloop"
@@ -54,21 +55,36 @@ class PostgresServer:
         """Address of a database as a user would write it."""
         return f"postgresql://{USER}@/{database}?host={self._folder}"
 
-    def create(self, *, template: str = "template0") -> str:
-        """A new database; its name."""
+    def create(self) -> str:
+        """A new database without tables; its name."""
         name = f"test_{next(self._numbers)}"
-        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        with self._connected() as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return name
 
     def drop(self, name: str) -> None:
         """Remove a database, also one that is in use."""
-        self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+        statement = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+        with self._connected() as connection:
+            connection.execute(statement.format(sql.Identifier(name)))
 
-    def _execute(self, statement: str) -> None:
-        with psycopg.connect(
-            host=str(self._folder), user=USER, dbname="postgres", autocommit=True
-        ) as connection:
-            connection.execute(statement.encode())
+    def empty(self, name: str) -> None:
+        """Remove every row of a database and end what still uses it."""
+        with self._connected() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+                [name],
+            )
+        with self._connected(name) as connection:
+            # What may only be appended to is emptied all the same: triggers are off here.
+            connection.execute("SET session_replication_role = replica")
+            query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            tables = [row[0] for row in connection.execute(query) if row[0] != "alembic_version"]
+            listed = sql.SQL(", ").join(map(sql.Identifier, tables))
+            connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(listed))
+
+    def _connected(self, database: str = "postgres") -> "psycopg.Connection[Any]":
+        return psycopg.connect(host=str(self._folder), user=USER, dbname=database, autocommit=True)
 
 
 @contextlib.contextmanager
