@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -369,3 +370,18 @@ class TestAgreement:
         overall = site.http.get("/sonoloop/agreement").json()
 
         assert (overall["pairs"], overall["unreadable"]) == ([], 1)
+
+
+def test_every_route_of_readers_is_documented(site: Any) -> None:
+    told = (Path(__file__).parents[2] / "docs" / "rest.md").read_text()
+    paths = site.http.get("/openapi.json").json()["paths"]
+
+    own = [
+        f"`{method.upper()} {path}`"
+        for path, methods in paths.items()
+        for method, route in methods.items()
+        if "Readers" in route.get("tags", ())
+    ]
+
+    assert len(own) == 14
+    assert [route for route in own if route not in told] == []
