@@ -93,6 +93,21 @@ def test_it_says_its_address_when_it_answers_and_ends_in_good_order(
     assert "closed the workspace" in log
 
 
+def test_a_window_that_watches_does_not_hold_up_the_end(
+    run_server: Callable[[], tuple[subprocess.Popen[str], str]],
+) -> None:
+    process, address = run_server()
+
+    with httpx.stream("GET", f"{address}/sonoloop/board/stream", timeout=60) as answer:
+        lines = answer.iter_lines()
+        first = next(lines)
+        process.send_signal(signal.SIGTERM)
+        list(lines)  # raises where the server cuts the answer off instead of ending it
+
+    assert first.startswith("retry")
+    assert process.wait(20) == 0
+
+
 def test_a_second_server_on_the_workspace_is_refused(
     run_server: Callable[[], tuple[subprocess.Popen[str], str]],
 ) -> None:
