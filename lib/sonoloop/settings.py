@@ -88,18 +88,18 @@ class PipelineSettings(Parsed):
             are dropped; 1 is off.
         max_lesions: Only so many components are kept, the largest first.
         crop_margin: Margin around a lesion before classification, as a share of its longer side.
-        test_time_flips: Average the segmenter over the image and its left-right mirror.
+        test_time_flips: Average both networks over the image and its left-right mirror.
         device: Where networks run.
         threads: Threads of a CPU inference; 0 leaves the choice to the machine.
     """
 
     mask_threshold: float = 0.4
     min_component_fraction: float = 0.001
-    min_relative_component: float = 0.25
+    min_relative_component: float = 0.5
     normal_veto: float = 1.0
     max_lesions: int = 8
     crop_margin: float = 0.25
-    test_time_flips: bool = False
+    test_time_flips: bool = True
     device: Device = "auto"
     threads: int = 0
 

@@ -81,9 +81,8 @@ def classifier() -> LeftIsMalignant:
 
 @pytest.fixture
 def pipeline(classifier: LeftIsMalignant) -> DualStagePipeline:
-    return DualStagePipeline(
-        BrightIsLesion(), classifier, PipelineSettings(min_relative_component=0)
-    )
+    settings = PipelineSettings(min_relative_component=0, test_time_flips=False)
+    return DualStagePipeline(BrightIsLesion(), classifier, settings)
 
 
 def test_the_mask_lies_on_the_images_own_grid(pipeline: DualStagePipeline) -> None:
@@ -158,6 +157,19 @@ def test_flips_average_both_views(classifier: LeftIsMalignant) -> None:
     flipping = DualStagePipeline(LeftHalf(), classifier, settings)
 
     np.testing.assert_allclose(flipping.probability_map(np.zeros((64, 64), np.uint8)), 0.5)
+
+
+def test_flips_average_what_the_classifier_says_of_both_views(
+    classifier: LeftIsMalignant,
+) -> None:
+    left = np.zeros((64, 64), np.uint8)
+    left[:, :32] = 255
+    flipping = DualStagePipeline(BrightIsLesion(), classifier, PipelineSettings())
+
+    of_left, of_right = (flipping.classify(view, []) for view in (left, left[:, ::-1]))
+
+    np.testing.assert_allclose(of_left, of_right, atol=1e-6)
+    assert classifier.seen[0].shape == (2, 1, 32, 32)
 
 
 def test_params_carry_everything_but_the_pixels(pipeline: DualStagePipeline) -> None:

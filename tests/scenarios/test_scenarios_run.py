@@ -149,7 +149,7 @@ def test_an_evaluation_depends_on_models_images_and_how_they_are_shown(
     setup: Setup, listener: Listener, tmp_path: Path
 ) -> None:
     workshop = workshop_of(tmp_path, setup, listener)
-    flipping = dataclasses.replace(PIPELINE, test_time_flips=True)
+    flipping = dataclasses.replace(PIPELINE, test_time_flips=not PIPELINE.test_time_flips)
     plan = EvaluationPlan(
         segmenter=None,
         classifier=setup.classifier(setup.train("north"), 0),

@@ -61,7 +61,7 @@ def evaluate(
         ),
     ] = None,
     device: Device = "auto",
-    flips: Annotated[bool, typer.Option(help="Average over left-right flips.")] = False,
+    flips: Annotated[bool, typer.Option(help="Average over left-right flips.")] = True,
 ) -> None:
     """Measure the pipeline: metrics.json, per_image.csv and plots.
 

@@ -194,7 +194,7 @@ def predict(
     ] = None,
     device: Device = "auto",
     frames: Annotated[str, typer.Option(help="Frame of a cine, from 0, or all.")] = "0",
-    flips: Annotated[bool, typer.Option(help="Average over left-right flips.")] = False,
+    flips: Annotated[bool, typer.Option(help="Average over left-right flips.")] = True,
     explain: Annotated[
         bool, typer.Option(help="Write an overlay of what spoke for the diagnosis (Grad-CAM).")
     ] = False,

@@ -220,7 +220,14 @@ class DualStagePipeline:
         return _Marks([masks[index] for index in kept], tight, rows, vetoed)
 
     def _classify(self, looks: Looks, tight: Sequence[Box]) -> Batch:
-        rows = spread(self._classifier(self._crops(looks, tight).batch), self._places)
+        crops = self._crops(looks, tight).batch
+        if self.settings.test_time_flips:
+            straight, mirrored = np.split(
+                self._classifier(np.concatenate([crops, crops[..., ::-1]])), 2
+            )
+            rows = spread((straight + mirrored) / 2, self._places)
+        else:
+            rows = spread(self._classifier(crops), self._places)
         repeats = max(1, len(tight)) // len(rows)
         return np.repeat(rows, repeats, axis=0)
 
