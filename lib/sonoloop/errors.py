@@ -20,6 +20,7 @@
   - ScoreError             an acquisition score cannot be computed or ranked
   - PacsError              the PACS is down or answers nonsense
   - StoreError             the database or label folder is unusable
+  - ArchiveError           a file is no archive of a workspace, or not the one it claims to be
 
 Messages read *what is wrong, the offending value, the rule or the likely cure*; lower case, no
 full stop, no patient identifiers.
@@ -131,3 +132,7 @@ class PacsError(SonoloopError, OSError):
 
 class StoreError(SonoloopError, RuntimeError):
     """The database or the label folder is unusable."""
+
+
+class ArchiveError(SonoloopError, ValueError):
+    """A file is no archive of a workspace, is damaged, or was tampered with."""
