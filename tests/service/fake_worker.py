@@ -11,7 +11,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from sonoloop.service.processes import database_url
 from sonoloop.store.store import Store
+from sonoloop.training.progress import Curve, Progress
 
 MOST_BEATS = 2400  # two minutes: a worker whose test failed does not stay for ever
 
@@ -44,6 +46,28 @@ def run_until_stopped(store: Store, job_id: str) -> None:
         time.sleep(0.05)
 
 
+def learn(store: Store, job_id: str) -> None:
+    """Goes on for ever as a real training reports: loss, figure, curve."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    curve = Curve()
+    for step in range(1, MOST_BEATS):
+        epoch = step // 4
+        progress = Progress(
+            epoch=epoch,
+            total_epochs=1000,
+            step=step % 4,
+            total_steps=4,
+            loss=0.2 + 0.6 / step,
+            metric=0.9 - 0.5 / epoch if epoch else None,
+            best_metric=0.9 - 0.5 / epoch if epoch else None,
+            seconds=step / 20,
+            eta_seconds=200 - step / 20,
+        )
+        curve.note(progress)
+        store.jobs.heartbeat(job_id, progress.as_dict() | {"curve": curve.as_json()})
+        time.sleep(0.2)
+
+
 def ignore_signals(store: Store, job_id: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     store.jobs.heartbeat(job_id, {"epoch": 1, "total_epochs": 2, "best_metric": 0.1}, "deaf")
@@ -66,6 +90,7 @@ def crash(_store: Store, _job_id: str) -> None:
 BEHAVIOURS = {
     "train": train,
     "run": run_until_stopped,
+    "learn": learn,
     "deaf": ignore_signals,
     "report": report,
     "crash": crash,
@@ -77,7 +102,7 @@ if __name__ == "__main__":
     parser.add_argument("--workspace", type=Path)
     parser.add_argument("--job")
     arguments = parser.parse_args()
-    opened = Store.open(arguments.workspace)
+    opened = Store.open(arguments.workspace, url=database_url())
     while opened.jobs.get(arguments.job).status == "SUBMITTED":
         time.sleep(0.02)
     BEHAVIOURS[arguments.behaviour](opened, arguments.job)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sonoloop.cli.console import err, errors_told, out
+from sonoloop.service.processes import DATABASE_VARIABLE
 from sonoloop.settings import PipelineSettings, ServerSettings
 from sonoloop.web.launch import serve as serve_until_told
 
@@ -35,6 +36,14 @@ def serve(
         typer.Option(
             help="Folder of everything the server writes, one server each; "
             "default: a folder below ./workspace named after the studies."
+        ),
+    ] = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar=DATABASE_VARIABLE,
+            help="Address of a PostgreSQL database, postgresql://user@host/name; "
+            "default: a SQLite file in the workspace.",
         ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
@@ -71,4 +80,5 @@ def serve(
                 f"Sonoloop answers at {address}", highlight=False, soft_wrap=True
             ),
             behind_proxy=behind_proxy,
+            database_url=database_url or None,
         )

@@ -25,6 +25,8 @@ NICENESS: Final = 10
 START_TOLERANCE_S: Final = 1.0
 """Start times of one process, read twice, differ by less (the kernel counts in hundredths)."""
 POLL_S: Final = 0.05
+DATABASE_VARIABLE: Final = "SONOLOOP_DATABASE"
+"""Address of the database for a process of ours; arguments would show its password."""
 THREAD_CAPS: Final = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -44,6 +46,21 @@ class ProcessId:
 
     pid: int
     started: float
+
+
+def database_environment(url: str | None) -> dict[str, str]:
+    """What tells a process of ours which database the server has; None is the workspace's own.
+
+    Example:
+        >>> database_environment("postgresql://db.example/sonoloop")
+        {'SONOLOOP_DATABASE': 'postgresql://db.example/sonoloop'}
+    """
+    return {DATABASE_VARIABLE: url or ""}
+
+
+def database_url() -> str | None:
+    """The database a process of ours was told, or None for the workspace's own."""
+    return os.environ.get(DATABASE_VARIABLE) or None
 
 
 def spawn(

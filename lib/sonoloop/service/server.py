@@ -1,5 +1,6 @@
 """Everything the server does, put together and looked after."""
 
+import contextlib
 import logging
 import os
 import threading
@@ -131,16 +132,17 @@ class Service:
             database_url: Address of the database; None is SQLite in the workspace.
 
         Raises:
-            StoreError: If the workspace is unusable or another server uses it.
+            StoreError: If the workspace or the database is unusable or another server uses it.
             ConfigError: If ``studies`` is no folder and no address.
         """
-        lock = WorkspaceLock(workspace)
-        try:
+        with contextlib.ExitStack() as undo:
+            lock = WorkspaceLock(workspace)
+            undo.callback(lock.release)
             store = Store.open(workspace, url=database_url)
+            undo.callback(store.close)
+            store.claim()
             source = open_source(studies, workspace)
-        except BaseException:
-            lock.release()
-            raise
+            undo.pop_all()
         if shipped_models:
             publish_shipped(store, shipped_models)
         threads = server.training_threads or max(1, (os.cpu_count() or 1) // 2)

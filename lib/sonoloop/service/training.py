@@ -61,7 +61,7 @@ class TrainingService:
     ) -> None:
         self._store = store
         self._settings = settings
-        self._studies = studies
+        self.studies = studies
         self._threads = threads
         self._command = command
         self._pipeline = pipeline or PipelineSettings()
@@ -84,7 +84,7 @@ class TrainingService:
             "model": task,
             "params": {name: value for name, value in params.items() if name != "model"},
             "settings": settings.as_dict() | {"threads": self._threads},
-            "studies": self._studies,
+            "studies": self.studies,
             "consensus": self._settings.consensus,
             "gate": self._settings.gate.as_dict(),
             "pipeline": self._pipeline.as_dict() | {"threads": self._threads},
@@ -153,7 +153,8 @@ class TrainingService:
                 self._command(self._store.paths.root, job.job_id),
                 log_path=self.log_path(job.job_id),
                 threads=self._threads,
-                environment={"PYTHONUNBUFFERED": "1"},
+                environment={"PYTHONUNBUFFERED": "1"}
+                | processes.database_environment(self._store.url),
             )
         except TrainingError as error:
             self._end(job.job_id, "ERROR", str(error))

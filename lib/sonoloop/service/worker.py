@@ -1,8 +1,10 @@
 """The process that does one training of the server; the server never loads what is imported here.
 
-Run as ``python -m sonoloop.service.worker --workspace DIR --job ID``. It reads the job and the
-labels from the store, trains on all but the locked patients, compiles and registers the new model,
-measures it beside the serving one on the locked patients, lets the gate decide, and ends the job.
+Run as ``python -m sonoloop.service.worker --workspace DIR --job ID``; a database elsewhere than in
+the workspace is named by ``SONOLOOP_DATABASE``, as arguments would show its password. It reads the
+job and the labels from the store, trains on all but the locked patients, compiles and registers the
+new model, measures it beside the serving one on the locked patients, lets the gate decide, and ends
+the job.
 SIGTERM ends it after the present step; what it had is discarded and the serving model stays.
 """
 
@@ -22,6 +24,7 @@ from sonoloop.inference.compile import compile_model
 from sonoloop.networks.card import read_card
 from sonoloop.pacs.open import open_source
 from sonoloop.records import ImageRecord, Job, LabelledImage, ModelTask
+from sonoloop.service import processes
 from sonoloop.service.gate import Gate, locked_split
 from sonoloop.service.images import ImageLibrary
 from sonoloop.service.training import trainer
@@ -161,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--job", required=True)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    with Store.open(options.workspace) as store:
+    with Store.open(options.workspace, url=processes.database_url()) as store:
         job = store.jobs.get(options.job)
         try:
             result = run_job(store, job)

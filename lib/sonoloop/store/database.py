@@ -217,7 +217,8 @@ class Database:
     def _claim_file(self) -> "FileLock | None":
         from filelock import FileLock, Timeout
 
-        lock = FileLock(f"{self.url.database}.lock", timeout=0)
+        # Not bound to this thread: another one may close the database.
+        lock = FileLock(f"{self.url.database}.lock", timeout=0, thread_local=False)
         try:
             lock.acquire()
         except Timeout:

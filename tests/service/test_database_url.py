@@ -1,0 +1,55 @@
+"""A server whose database is PostgreSQL."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from postgres import PostgresServer
+from sonoloop.errors import StoreError
+from sonoloop.labels import Pathology
+from sonoloop.service.server import Service
+from sonoloop.settings import PipelineSettings, ServerSettings
+from sonoloop.store import NewAnnotation
+
+
+@pytest.fixture
+def database_url(postgres_server: PostgresServer) -> Iterator[str]:
+    name = postgres_server.create()
+    yield postgres_server.url(name)
+    postgres_server.drop(name)
+
+
+def test_labels_and_trainings_of_the_server_and_its_worker_lie_in_it(
+    open_service: Callable[..., Service],
+    worker: Callable[[str], Any],
+    database_url: str,
+    tmp_path: Path,
+) -> None:
+    service = open_service(command=worker("train"), database_url=database_url)
+    mask = np.zeros((40, 60), dtype=np.uint8)
+    mask[10:20, 15:30] = 1
+    for image_id in service.store.images.unlabelled_ids()[:4]:
+        new = NewAnnotation(image_id=image_id, reader="a", pathology=Pathology.BENIGN)
+        service.store.annotations.save(new, mask)
+
+    job = service.training.wait(service.training.start("segmentation", {"max_epochs": 2}).job_id)
+
+    assert job.status == "DONE"
+    assert service.store.images.count_labelled() == 4
+    assert list(tmp_path.rglob("sonoloop.db")) == []
+
+
+def test_a_second_server_of_the_database_is_refused_also_from_another_workspace(
+    open_service: Callable[..., Service], database_url: str, studies: Path, tmp_path: Path
+) -> None:
+    service = open_service(database_url=database_url)
+    given = (str(studies), tmp_path / "elsewhere", ServerSettings(rescan_s=0), PipelineSettings())
+
+    with pytest.raises(StoreError, match="in use by another server"):
+        Service.open(*given, shipped_models=None, database_url=database_url)
+
+    service.close()
+    Service.open(*given, shipped_models=None, database_url=database_url).close()
