@@ -13,7 +13,7 @@ LabelTag = Literal["final", "original"]
 AnnotationState = Literal["draft", "submitted", "accepted", "rejected", "conflicting"]
 Verdict = Literal["accept", "reject", "reopen"]
 SkipKind = Literal["skip", "not_assessable"]
-JobKind = Literal["train", "batch_infer", "scoring"]
+JobKind = Literal["train", "batch_infer", "scoring", "acquisition"]
 JobStatus = Literal["SUBMITTED", "RUNNING", "DONE", "ERROR", "STOPPED"]
 ImageSource = Literal["folder", "dicomweb", "upload"]
 
@@ -280,7 +280,8 @@ class Job:
     """A piece of background work and how far it is.
 
     Attributes:
-        target: Model task for training, pipeline name for batch inference, method for scoring.
+        target: Model task for training, pipeline name for batch inference, method for scoring,
+            ``pool`` for what strategies ask of the images (acquisition).
         progress: JSON with at least ``epoch``, ``total_epochs``, ``best_metric``, ``eta_seconds``
             for a training; ``done`` and ``total`` otherwise.
         details: Last log lines, oldest first.

@@ -1,4 +1,4 @@
-"""Jobs that run in a thread of the server: batch inference and scoring."""
+"""Jobs that run in a thread of the server, or that a thread of it watches."""
 
 import logging
 import threading
@@ -12,7 +12,7 @@ from sonoloop.store.store import Store
 
 logger = logging.getLogger(__name__)
 
-THREAD_KINDS: Final[tuple[JobKind, ...]] = ("batch_infer", "scoring")
+THREAD_KINDS: Final[tuple[JobKind, ...]] = ("batch_infer", "scoring", "acquisition")
 
 
 class JobHandle:
@@ -23,6 +23,11 @@ class JobHandle:
         self._job_id = job_id
         self._closing = closing
 
+    @property
+    def job_id(self) -> str:
+        """Id of the job."""
+        return self._job_id
+
     def report(self, progress: Mapping[str, Any], line: str | None = None) -> None:
         """Publish how far the work is."""
         self._store.jobs.heartbeat(self._job_id, dict(progress), line)
@@ -30,6 +35,11 @@ class JobHandle:
     def should_stop(self) -> bool:
         """True once somebody asked for the end."""
         return self._closing.is_set() or self._store.jobs.stop_requested(self._job_id)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or until the server closes; then as :meth:`should_stop`."""
+        self._closing.wait(seconds)
+        return self.should_stop()
 
 
 Work: TypeAlias = Callable[[JobHandle], str]

@@ -15,6 +15,7 @@ from sonoloop.networks.card import read_card
 from sonoloop.pacs.open import open_source
 from sonoloop.pacs.port import StudySource
 from sonoloop.records import Annotation, Job, JobKind, LabelTag, Review, Verdict
+from sonoloop.service.acquisition import AcquisitionService
 from sonoloop.service.agreement import Agreement
 from sonoloop.service.analysis import Analysis
 from sonoloop.service.background import BackgroundJobs
@@ -54,7 +55,7 @@ class Service:
         source: Where studies come from.
         images: Pixels of the store's images.
         inference: The serving pipeline.
-        training, batch, scoring: Background work.
+        training, batch, scoring, acquisition: Background work.
         sessions: Images of clients that stay outside the store.
         uploads: Images that clients add to it.
         analysis: Findings on images of the store, of sessions, and sent along.
@@ -84,6 +85,7 @@ class Service:
         self.scoring = ScoringService(
             store, self.images, inference, self.jobs, consensus=server.consensus
         )
+        self.acquisition = AcquisitionService(store, inference, self.jobs, studies=training.studies)
         self.sessions = Sessions(store.paths.sessions, max_expiry_s=server.session_expiry_s)
         self.uploads = Uploads(store)
         self.analysis = Analysis(self.images, self.sessions, inference, store.paths.cache)
@@ -325,6 +327,7 @@ class Service:
             try:
                 self.inference.refresh()
                 self.training.supervise()
+                self.acquisition.keep_up()
                 if time.monotonic() - cleaned > CLEAN_UP_S:
                     cleaned = time.monotonic()
                     self.sessions.remove_expired()
