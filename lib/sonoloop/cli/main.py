@@ -1,4 +1,4 @@
-"""``sonoloop``: serve, import, train, predict, evaluate, scenarios, bench."""
+"""``sonoloop``: serve, import, train, predict, evaluate, scenarios, simulate, bench."""
 
 from typing import Annotated
 
@@ -8,10 +8,13 @@ from sonoloop import __version__
 from sonoloop.cli import bench, train
 from sonoloop.cli.combine import combine
 from sonoloop.cli.evaluate import evaluate
+from sonoloop.cli.export import export, restore
+from sonoloop.cli.history import history
 from sonoloop.cli.import_data import import_data
 from sonoloop.cli.predict import predict
 from sonoloop.cli.scenarios import scenarios
 from sonoloop.cli.serve import serve
+from sonoloop.cli.simulate import simulate
 
 app = typer.Typer(
     name="sonoloop",
@@ -27,6 +30,10 @@ app.command()(predict)
 app.command()(evaluate)
 app.command()(combine)
 app.command()(scenarios)
+app.command()(simulate)
+app.command()(history)
+app.command()(export)
+app.command()(restore)
 app.add_typer(bench.app, name="bench")
 
 

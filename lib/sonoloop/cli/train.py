@@ -50,12 +50,20 @@ def settings_from(kind: ModelTask, pairs: list[str] | None, **options: object) -
     Raises:
         ConfigError: If a pair is malformed, or a setting unknown or out of range.
     """
+    given = {name: value for name, value in options.items() if value is not None}
+    return TrainingSettings.from_conf({**DEFAULTS[kind], **given, **named_values(pairs)})
+
+
+def named_values(pairs: list[str] | None) -> dict[str, str]:
+    """Names and values of ``--set`` options.
+
+    Raises:
+        ConfigError: If one is not ``name=value``.
+    """
     malformed = [pair for pair in pairs or [] if "=" not in pair]
     if malformed:
         raise ConfigError([f"--set takes name=value, got {pair!r}" for pair in malformed])
-    given = {name: value for name, value in options.items() if value is not None}
-    named = dict(pair.split("=", 1) for pair in pairs or [])
-    return TrainingSettings.from_conf({**DEFAULTS[kind], **given, **named})
+    return dict(pair.split("=", 1) for pair in pairs or [])
 
 
 DEFAULTS: dict[ModelTask, dict[str, object]] = {
