@@ -109,7 +109,7 @@ class AcquisitionService:
             self._command(self._store.paths.root, job.job_id),
             log_path=log_path,
             threads=THREADS,
-            environment={"PYTHONUNBUFFERED": "1"} | self._database(),
+            environment={"PYTHONUNBUFFERED": "1"} | processes.database_environment(self._store.url),
         )
         while child.poll() is None:
             if handle.wait(POLL_S):
@@ -121,10 +121,6 @@ class AcquisitionService:
         self._ranked = (version, labels)
         done, total = self._store.acquisition.progress(version)
         return f"{done - before} images scored now, {done} of {total} in all"
-
-    def _database(self) -> dict[str, str]:
-        url = self._store.url
-        return {} if url is None else {processes.DATABASE_VARIABLE: url}
 
     def _raise_if_failed(
         self, child: subprocess.Popen[bytes], version: str, log_path: Path

@@ -21,7 +21,7 @@ from sonoloop.inference.acquisition import load_scorer
 from sonoloop.pacs.open import open_source
 from sonoloop.records import Job
 from sonoloop.service.images import ImageLibrary
-from sonoloop.service.processes import DATABASE_VARIABLE
+from sonoloop.service.processes import database_url
 from sonoloop.service.ranking import Scorer, score_pool, version_of
 from sonoloop.settings import PipelineSettings
 from sonoloop.store.store import Store
@@ -93,8 +93,7 @@ def main(arguments: Sequence[str] | None = None, *, load: LoadScorer = load_scor
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     os.nice(EXTRA_NICENESS)
-    url = os.environ.get(DATABASE_VARIABLE)
-    with Store.open(options.workspace, url=url) as store:
+    with Store.open(options.workspace, url=database_url()) as store:
         try:
             run_job(store, store.jobs.get(options.job), load=load)
         except SonoloopError as error:
