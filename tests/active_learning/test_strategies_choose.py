@@ -12,6 +12,7 @@ from sonoloop.active_learning.candidates import NOTHING, Candidates, Proposal
 from sonoloop.active_learning.k_centre import KCentre
 from sonoloop.active_learning.power_noise import PowerNoise, beta, interleaved
 from sonoloop.active_learning.random_choice import Random
+from sonoloop.active_learning.registry import STRATEGIES
 from sonoloop.active_learning.stochastic_batches import StochasticBatches
 from sonoloop.active_learning.strata import size_limits, stratum_name
 from sonoloop.active_learning.stratified import Stratified
@@ -236,3 +237,13 @@ class TestAuto:
 
     def test_needs_what_both_need(self) -> None:
         assert Auto(cold=KCentre(), later=ENTROPY_FIRST).needs == ("embeddings", "entropy")
+
+
+def test_the_example_of_the_documentation_answers_as_it_says() -> None:
+    pool = Candidates(
+        image_ids=("a", "b", "c"),
+        families=("p1", "p1", "p2"),
+        scores={"entropy": np.array([0.6, 0.5, 0.1])},
+    )
+
+    assert ids(STRATEGIES["entropy"].propose(pool, NOTHING, count=2, seed=0)) == ["a", "c"]
