@@ -8,8 +8,6 @@ from sonoloop import __version__
 from sonoloop.cli import bench, train
 from sonoloop.cli.combine import combine
 from sonoloop.cli.evaluate import evaluate
-from sonoloop.cli.export import export, restore
-from sonoloop.cli.history import history
 from sonoloop.cli.import_data import import_data
 from sonoloop.cli.predict import predict
 from sonoloop.cli.scenarios import scenarios
@@ -31,8 +29,6 @@ app.command()(evaluate)
 app.command()(combine)
 app.command()(scenarios)
 app.command()(simulate)
-app.command()(history)
-app.command()(export)
 app.command()(restore)
 app.add_typer(bench.app, name="bench")
 
