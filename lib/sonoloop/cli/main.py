@@ -29,7 +29,6 @@ app.command()(evaluate)
 app.command()(combine)
 app.command()(scenarios)
 app.command()(simulate)
-app.command()(restore)
 app.add_typer(bench.app, name="bench")
 
 
