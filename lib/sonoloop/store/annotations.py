@@ -23,6 +23,7 @@ from sonoloop.records import (
 from sonoloop.store import files
 from sonoloop.store.answers import count_again
 from sonoloop.store.database import Database
+from sonoloop.store.events import UNKNOWN
 from sonoloop.store.images import find_row
 from sonoloop.store.paths import WorkspacePaths
 from sonoloop.store.records import annotation as record_of
@@ -35,6 +36,7 @@ from sonoloop.store.revisions import (
     next_revision,
     own_newest,
     standing_rows,
+    tell_withdrawal,
 )
 from sonoloop.store.schema import AnnotationRow, ImageRow, now
 
@@ -244,7 +246,7 @@ class Annotations:
             )
         return files.decode_png(data)
 
-    def withdraw(self, image_id: str, tag: LabelTag) -> None:
+    def withdraw(self, image_id: str, tag: LabelTag, *, actor: str = UNKNOWN) -> None:
         """Take back every standing revision of a tag; they stay in the history.
 
         Raises:
@@ -258,6 +260,7 @@ class Annotations:
             for row in rows:
                 row.withdrawn_at, row.in_force = now(), False
             count_again(session, image)
+            tell_withdrawal(session, image, rows, actor=actor)
 
     def update_info(self, image_id: str, tag: LabelTag, info: Mapping[str, Any]) -> None:
         """Add ``info`` to the free JSON of what :meth:`latest` gives; keys it has are replaced.

@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, delete, exists, select, update
 from sqlalchemy.orm import Session
 
+from sonoloop.store.events import record_event
 from sonoloop.store.schema import AnnotationRow, ImageRow, now
 from sonoloop.store.schema_readers import AssignmentRow, LeaseRow, SkipRow
 
@@ -51,6 +52,8 @@ def end_lease(session: Session, image: ImageRow, reader: str) -> bool:
     """Take the image from a reader; False when he did not hold it."""
     mine = (LeaseRow.image == image.id) & (LeaseRow.reader == reader)
     ended = session.execute(delete(LeaseRow).where(mine).returning(LeaseRow.image)).first()
+    if ended is not None:
+        record_event(session, "lease_released", actor=reader, image_id=image.image_id)
     return ended is not None
 
 

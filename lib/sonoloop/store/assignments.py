@@ -10,6 +10,7 @@ from sonoloop.errors import InvalidRequestError
 from sonoloop.records import AssignmentProgress, ImageRecord
 from sonoloop.store.answers import answered, count_again, is_adjudicated, named
 from sonoloop.store.database import Database
+from sonoloop.store.events import UNKNOWN, record_event
 from sonoloop.store.images import find_row
 from sonoloop.store.pool import POOL, open_to
 from sonoloop.store.records import image_record
@@ -23,7 +24,7 @@ class Assignments:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def to_any(self, image_ids: Collection[str], readers: int) -> None:
+    def to_any(self, image_ids: Collection[str], readers: int, *, actor: str = UNKNOWN) -> None:
         """Let images wait for the answers of so many readers, whoever they are.
 
         An image with enough answers is labelled then, one with too few waits again.
@@ -36,9 +37,11 @@ class Assignments:
             raise InvalidRequestError(f"an image needs at least 1 reader, got {readers}")
         with self._database.writing() as session:
             for image_id in image_ids:
-                _assign(session, image_id, frozenset(), wanted=readers)
+                _assign(session, image_id, frozenset(), wanted=readers, actor=actor)
 
-    def to_readers(self, image_ids: Collection[str], readers: Collection[str]) -> None:
+    def to_readers(
+        self, image_ids: Collection[str], readers: Collection[str], *, actor: str = UNKNOWN
+    ) -> None:
         """Keep images for these readers by name: each of them is to answer, nobody else.
 
         Raises:
@@ -52,7 +55,7 @@ class Assignments:
             )
         with self._database.writing() as session:
             for image_id in image_ids:
-                _assign(session, image_id, names, wanted=len(names))
+                _assign(session, image_id, names, wanted=len(names), actor=actor)
 
     def progress(self, image_id: str) -> AssignmentProgress:
         """How far an image is.
@@ -101,7 +104,9 @@ class Assignments:
             return None if row is None else image_record(row)
 
 
-def _assign(session: Session, image_id: str, names: frozenset[str], *, wanted: int) -> None:
+def _assign(
+    session: Session, image_id: str, names: frozenset[str], *, wanted: int, actor: str
+) -> None:
     image = find_row(session, image_id, lock=True)
     session.execute(delete(AssignmentRow).where(AssignmentRow.image == image.id))
     if names:
@@ -109,3 +114,5 @@ def _assign(session: Session, image_id: str, names: frozenset[str], *, wanted: i
         session.execute(insert(AssignmentRow), rows)
     image.readers_wanted, image.reserved = wanted, bool(names)
     count_again(session, image)
+    details = {"readers_wanted": wanted, "readers": sorted(names)}
+    record_event(session, "assignment", actor=actor, image_id=image_id, details=details)

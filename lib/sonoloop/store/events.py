@@ -45,6 +45,9 @@ EVENT_KINDS: Final[tuple[EventKind, ...]] = get_args(EventKind)
 SYSTEM: Final = "sonoloop"
 """Actor of what the program does of itself, such as an expired lease or a finished scan."""
 
+UNKNOWN: Final = "unknown"
+"""Actor where a client did not say who it is."""
+
 EventList: TypeAlias = "list[Event]"
 
 

@@ -5,15 +5,16 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeAlias, cast
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from sonoloop.errors import NotFoundError
 from sonoloop.evaluation.verdicts import CaseDifference, GateDecision, GateVerdict, Measure
 from sonoloop.records import ModelTask
 from sonoloop.store.database import Database, batches
+from sonoloop.store.events import SYSTEM, EventKind, record_event
 from sonoloop.store.publications import find_model
-from sonoloop.store.schema import ModelRow, now
+from sonoloop.store.schema import AnnotationRow, ModelRow, now
 from sonoloop.store.schema_gate import GateCaseRow, GateRow, LockedPlaceRow, PublicationRow
 
 GateCases: TypeAlias = list[CaseDifference]
@@ -119,6 +120,7 @@ class Gates:
             session.add(row)
             session.flush()
             session.add_all(GateCaseRow(gate=row.id, **asdict(case)) for case in decision.cases)
+            _tell(session, row, model_id, against)
             return _result(row, model_id, against)
 
     def list(self, task: ModelTask | None = None) -> GateResults:
@@ -150,6 +152,18 @@ class Gates:
             cases = [_case(row) for row in session.scalars(query)]
         return sorted(cases, key=lambda case: (gain_of(case), case.image_id))
 
+    def newest_label(self) -> int:
+        """Number of the newest reading that counts; 0 before the first."""
+        query = select(func.max(AnnotationRow.id)).where(*_labels_after(0))
+        with self._database.reading() as session:
+            return session.scalar(query) or 0
+
+    def labels_since(self, number: int) -> int:
+        """Images with a reading that counts, newer than the reading of that number."""
+        query = select(func.count(AnnotationRow.image.distinct())).where(*_labels_after(number))
+        with self._database.reading() as session:
+            return session.scalar(query) or 0
+
     def trusted(self, task: ModelTask) -> set[tuple[str, str]]:
         """Image and hash of every label that a publication of ``task`` stood on.
 
@@ -163,6 +177,15 @@ class Gates:
         )
         with self._database.reading() as session:
             return set(session.execute(query).tuples())
+
+
+def _labels_after(number: int) -> Any:
+    return (
+        AnnotationRow.id > number,
+        AnnotationRow.tag == "final",
+        AnnotationRow.in_force,
+        AnnotationRow.withdrawn_at.is_(None),
+    )
 
 
 def gain_of(case: CaseDifference) -> float:
@@ -221,3 +244,22 @@ def _case(row: GateCaseRow) -> CaseDifference:
         candidate=row.candidate,
         serving=row.serving,
     )
+
+
+def _tell(session: Session, row: GateRow, model_id: str, against: str | None) -> None:
+    """Log that a candidate was held or rejected; one that is published is told of by itself."""
+    kinds: dict[str, EventKind] = {"held": "model_held", "rejected": "model_rejected"}
+    if row.verdict in kinds:
+        record_event(
+            session,
+            kinds[row.verdict],
+            actor=SYSTEM,
+            model_id=model_id,
+            details={
+                "gate": row.id,
+                "task": row.task,
+                "against": against,
+                "reason": row.reason,
+                "job": row.job_id,
+            },
+        )

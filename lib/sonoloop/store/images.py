@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from sonoloop.errors import AmbiguousImageError, NotFoundError
 from sonoloop.records import ImageRecord, ImageSource
 from sonoloop.store.database import Database, batches
+from sonoloop.store.events import SYSTEM, NewEvent, record_events
 from sonoloop.store.ids import validate_image_id
 from sonoloop.store.pool import KEY_BITS, POOL, first_open
 from sonoloop.store.records import Refusal, image_record
@@ -122,8 +123,13 @@ class Images:
         infos = {record.image_id: record.info for record in records}
         sources = {record.source for record in records}
         with self._database.writing() as session:
-            for source in sources:
-                _mark_gone(session, source, tuple(replacing))
+            gone = [
+                image_id
+                for source in sources
+                for image_id in _mark_gone(session, source, tuple(replacing))
+                if image_id not in infos
+            ]
+            record_events(session, map(_gone, gone))
             return sum(_upsert(session, batch, infos) for batch in batches(values))
 
     def get(self, image_id: str) -> ImageRecord:
@@ -238,19 +244,23 @@ class Images:
         """
         with self._database.writing() as session:
             session.delete(find_row(session, image_id, lock=True))
+            record_events(session, [_gone(image_id, forgotten=True)])
 
     def mark_gone(self, source: ImageSource, locators: Collection[str]) -> int:
         """Say that files have left their source; annotations stay. How many images that were."""
         with self._database.writing() as session:
-            return _mark_gone(session, source, tuple(locators))
+            gone = _mark_gone(session, source, tuple(locators))
+            record_events(session, map(_gone, gone))
+            return len(gone)
 
     def mark_other_sources_gone(self, source: ImageSource) -> int:
         """Say that images of sources that are not open have gone; uploads stay. How many."""
         others = ImageRow.source.not_in((source, "upload")) & ImageRow.available
         with self._database.writing() as session:
-            return _rows_changed(
-                session.execute(update(ImageRow).where(others).values(available=False))
-            )
+            change = update(ImageRow).where(others).values(available=False)
+            gone = session.scalars(change.returning(ImageRow.image_id)).all()
+            record_events(session, map(_gone, gone))
+            return len(gone)
 
     def by_locator(self, source: ImageSource) -> dict[str, tuple[int, int]]:
         """Size in bytes and modification time in ns of every available file of a source."""
@@ -323,16 +333,22 @@ class Images:
             return tuple(session.scalars(query))
 
 
-def _rows_changed(result: Any) -> int:
-    return int(result.rowcount)
+def _gone(image_id: str, *, forgotten: bool = False) -> NewEvent:
+    details = {"forgotten": True} if forgotten else {}
+    return NewEvent(kind="image_gone", actor=SYSTEM, image_id=image_id, details=details)
 
 
-def _mark_gone(session: Session, source: str, locators: Sequence[str]) -> int:
-    gone = 0
+def _registered(image_id: str, source: str, *, again: bool = False) -> NewEvent:
+    details: dict[str, Any] = {"source": source} | ({"again": True} if again else {})
+    return NewEvent(kind="image_registered", actor=SYSTEM, image_id=image_id, details=details)
+
+
+def _mark_gone(session: Session, source: str, locators: Sequence[str]) -> list[str]:
+    gone: list[str] = []
     for batch in batches(locators):
         there = (ImageRow.source == source) & ImageRow.locator.in_(batch) & ImageRow.available
         change = update(ImageRow).where(there).values(available=False)
-        gone += _rows_changed(session.execute(change))
+        gone += session.scalars(change.returning(ImageRow.image_id))
     return gone
 
 
@@ -350,6 +366,7 @@ def _upsert(
     ids = [value["image_id"] for value in values]
     query = select(ImageRow).where(ImageRow.image_id.in_(ids))
     known = {row.image_id: row for row in session.scalars(query)}
+    back = [name for name, row in known.items() if not row.available]
     for value in values:
         row = known.get(value["image_id"])
         for name, item in value.items() if row is not None else ():
@@ -368,4 +385,6 @@ def _upsert(
     ]
     if new:
         session.execute(insert(ImageRow), new)
+    record_events(session, [_registered(value["image_id"], value["source"]) for value in new])
+    record_events(session, [_registered(name, known[name].source, again=True) for name in back])
     return len(new)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from sonoloop.errors import ConflictError, JobConflictError, NotFoundError
 from sonoloop.records import Job, JobKind
 from sonoloop.store.database import Database
+from sonoloop.store.events import SYSTEM, EventKind, record_event
 from sonoloop.store.records import job as record_of
 from sonoloop.store.schema import JobRow, now
 
@@ -74,6 +75,7 @@ class Jobs:
             row.pid = pid
             row.pid_started = pid_started
             row.started_at = row.heartbeat_at = now()
+            _tell(session, row, "training_started")
             return record_of(row)
 
     def heartbeat(
@@ -113,6 +115,7 @@ class Jobs:
                 row.status = status
                 row.ended_at = now()
                 _add_detail(row, detail_line)
+                _tell(session, row, "training_ended")
             return record_of(row)
 
     def get(self, job_id: str) -> Job:
@@ -175,6 +178,16 @@ def _find(session: Session, job_id: str) -> JobRow:
     if row is None:
         raise NotFoundError(f"unknown job {job_id!r}")
     return row
+
+
+def _tell(session: Session, row: JobRow, kind: EventKind) -> None:
+    """Log the beginning or the end of a training; other work is not told of."""
+    if row.kind != "train":
+        return
+    details = {"job": row.job_id, "task": row.target, "status": row.status}
+    if kind == "training_ended" and row.details:
+        details["result"] = row.details[-1]
+    record_event(session, kind, actor=str(row.request.get("actor") or SYSTEM), details=details)
 
 
 def _add_detail(row: JobRow, line: str | None) -> None:

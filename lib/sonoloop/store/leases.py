@@ -9,6 +9,7 @@ from sonoloop.errors import InvalidRequestError
 from sonoloop.records import Lease
 from sonoloop.store.answers import end_lease
 from sonoloop.store.database import Database
+from sonoloop.store.events import SYSTEM, NewEvent, record_event, record_events
 from sonoloop.store.images import find_row
 from sonoloop.store.pool import POOL, open_to
 from sonoloop.store.schema import ImageRow, now
@@ -48,13 +49,15 @@ class Leases:
             raise InvalidRequestError(
                 f"a lease needs a reader's name and a time above 0, got {reader!r} and {seconds} s"
             )
-        instant = at or now()
         with self._database.writing() as session:
             image = find_row(session, image_id, lock=True)
+            instant = at or now()  # only now: waiting for other writers takes its time
             waits = select(ImageRow.id).where(ImageRow.id == image.id, POOL)
             if session.scalar(waits.where(*open_to(reader, instant))) is None:
                 return None
-            row = session.get(LeaseRow, image.id) or LeaseRow(image=image.id)
+            row = session.get(LeaseRow, image.id)
+            _tell(session, image, row, reader, strategy=strategy, reason=reason, at=instant)
+            row = row or LeaseRow(image=image.id)
             row.reader, row.strategy, row.reason = reader, strategy, reason
             row.taken_at, row.expires_at = instant, instant + timedelta(seconds=seconds)
             session.add(row)
@@ -91,8 +94,43 @@ class Leases:
 
 
 def _forget(session: Session, instant: datetime) -> int:
-    lapsed = delete(LeaseRow).where(LeaseRow.expires_at <= instant).returning(LeaseRow.image)
-    return len(session.scalars(lapsed).all())
+    lapsed = LeaseRow.expires_at <= instant
+    query = select(ImageRow.image_id, LeaseRow.reader, LeaseRow.expires_at)
+    held = session.execute(
+        query.join(LeaseRow, LeaseRow.image == ImageRow.id).where(lapsed).order_by(ImageRow.id)
+    ).all()
+    session.execute(delete(LeaseRow).where(lapsed))
+    record_events(session, [_expiry(image_id, reader, at) for image_id, reader, at in held])
+    return len(held)
+
+
+def _tell(
+    session: Session,
+    image: ImageRow,
+    before: LeaseRow | None,
+    reader: str,
+    *,
+    strategy: str,
+    reason: str,
+    at: datetime,
+) -> None:
+    """Log a new lease, and the end of a lapsed one in whose place it comes; not a longer one."""
+    if before is not None and before.expires_at <= at:
+        record_events(session, [_expiry(image.image_id, before.reader, before.expires_at)])
+    elif before is not None and before.reader == reader:
+        return
+    record_event(
+        session,
+        "lease_taken",
+        actor=reader,
+        image_id=image.image_id,
+        details={"strategy": strategy, "reason": reason},
+    )
+
+
+def _expiry(image_id: str, reader: str, at: datetime) -> NewEvent:
+    details = {"reader": reader, "expired_at": at.isoformat()}
+    return NewEvent(kind="lease_expired", actor=SYSTEM, image_id=image_id, details=details)
 
 
 def _record(row: LeaseRow, image_id: str) -> Lease:

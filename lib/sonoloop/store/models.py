@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from sonoloop.errors import ConflictError, InvalidIdError, ModelError, StoreError
 from sonoloop.records import ModelRecord, ModelTask
+from sonoloop.store.events import SYSTEM, record_event
 from sonoloop.store.files import sha256_of_file, sync_folder
 from sonoloop.store.ids import validate_image_id
 from sonoloop.store.publications import WEIGHTS_FILE, Publications, find_model
@@ -76,6 +77,14 @@ class Models(Publications):
             sync_folder(self._paths.models)
             session.add(row)
             session.flush()
+            details = {"task": row.task, "architecture": row.architecture, "parent": row.parent_id}
+            record_event(
+                session,
+                "model_registered",
+                actor=SYSTEM,
+                model_id=row.model_id,
+                details=details | {"weights_sha256": row.weights_sha256},
+            )
             return model_record(row, self._paths.models, serving=False)
 
     def get(self, model_id: str) -> ModelRecord:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from sonoloop.errors import ConflictError, ModelError, NotFoundError
 from sonoloop.records import ModelRecord, ModelTask
 from sonoloop.store.database import Database
+from sonoloop.store.events import UNKNOWN, record_event
 from sonoloop.store.files import sha256_of_file
 from sonoloop.store.paths import WorkspacePaths
 from sonoloop.store.records import model_record
@@ -174,14 +175,25 @@ class Publications:
                     f"model {model_id!r} does not serve {row.task} (publish it, then pin it)"
                 )
             serving.pinned_at, serving.pinned_by, serving.pinned_reason = now(), actor, reason
+            details = {"task": row.task, "reason": reason}
+            record_event(
+                session, "model_pinned", actor=actor or UNKNOWN, model_id=model_id, details=details
+            )
             return _pin(serving, row)
 
-    def unpin(self, task: ModelTask) -> None:
+    def unpin(self, task: ModelTask, *, actor: str = "") -> None:
         """Let the serving model of a task be replaced again; nothing happens when it may be."""
         with self._database.writing() as session:
             serving = _serving(session, task)
-            if serving is not None:
+            if serving is not None and serving.pinned_at is not None:
                 serving.pinned_at = serving.pinned_by = serving.pinned_reason = None
+                record_event(
+                    session,
+                    "model_unpinned",
+                    actor=actor or UNKNOWN,
+                    model_id=session.get_one(ModelRow, serving.model).model_id,
+                    details={"task": task},
+                )
 
     def pins(self) -> dict[ModelTask, Pin]:
         """Pinned models by task."""
@@ -297,6 +309,20 @@ def _begin_to_serve(
     )
     session.add(publication)
     session.flush()
+    before = session.get(ModelRow, replaced) if replaced is not None else None
+    record_event(
+        session,
+        "model_rolled_back" if publication.kind == "rollback" else "model_published",
+        actor=publication.actor or UNKNOWN,
+        model_id=row.model_id,
+        details={
+            "task": row.task,
+            "replaced": before.model_id if before is not None else None,
+            "kind": publication.kind,
+            "reason": publication.reason,
+            "gate": publication.gate,
+        },
+    )
 
 
 def _stack(session: Session, task: str) -> list[int]:

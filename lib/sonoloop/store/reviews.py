@@ -9,6 +9,7 @@ from sonoloop.errors import ConflictError, InvalidRequestError, NotFoundError
 from sonoloop.records import Annotation, AnnotationState, Review, Verdict
 from sonoloop.store.answers import count_again
 from sonoloop.store.database import Database
+from sonoloop.store.events import record_event
 from sonoloop.store.images import find_row
 from sonoloop.store.records import annotation as annotation_of
 from sonoloop.store.records import review as record_of
@@ -106,6 +107,13 @@ class Reviews:
             )
             session.add(review)
             count_again(session, image)
+            record_event(
+                session,
+                "review",
+                actor=reviewer,
+                image_id=image.image_id,
+                details={"annotation": row.id, "verdict": verdict, "reader": row.reader},
+            )
             return record_of(review, image.image_id)
 
 

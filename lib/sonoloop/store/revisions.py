@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from sonoloop.records import LabelTag
 from sonoloop.store.answers import ANSWERS, count_again, end_lease, take_back_skips
+from sonoloop.store.events import SYSTEM, UNKNOWN, EventKind, NewEvent, record_event, record_events
 from sonoloop.store.schema import AnnotationRow, ImageRow
 
 REVIEWED: Final = ("submitted", "accepted", "rejected")
@@ -80,3 +81,50 @@ def add(session: Session, image: ImageRow, row: AnnotationRow) -> None:
             take_back_skips(session, image, row.reader)
     session.add(row)
     count_again(session, image)
+    _tell(session, image, row)
+
+
+def _tell(session: Session, image: ImageRow, row: AnnotationRow) -> None:
+    kind: EventKind = "adjudication" if row.adjudicates else "annotation_saved"
+    if row.import_key is not None:
+        kind = "import"
+    if row.state == "conflicting":
+        kind = "annotation_conflicting"
+    record_event(
+        session,
+        kind,
+        actor=row.reader or (SYSTEM if row.tag == "original" else UNKNOWN),
+        image_id=image.image_id,
+        model_id=row.source_model,
+        details={
+            "annotation": row.id,
+            "tag": row.tag,
+            "revision": row.revision,
+            "state": row.state,
+            "pathology": row.pathology,
+            "birads": row.birads,
+        },
+    )
+
+
+def tell_withdrawal(
+    session: Session, image: ImageRow, rows: list[AnnotationRow], *, actor: str
+) -> None:
+    """Log that revisions were taken back."""
+    record_events(
+        session,
+        [
+            NewEvent(
+                kind="annotation_withdrawn",
+                actor=actor,
+                image_id=image.image_id,
+                details={
+                    "annotation": row.id,
+                    "tag": row.tag,
+                    "revision": row.revision,
+                    "reader": row.reader,
+                },
+            )
+            for row in rows
+        ],
+    )

@@ -6,6 +6,7 @@ from sonoloop.errors import InvalidRequestError
 from sonoloop.records import Skip, SkipKind
 from sonoloop.store.answers import count_again, end_lease, overrule_outlines, take_back_skips
 from sonoloop.store.database import Database
+from sonoloop.store.events import record_event
 from sonoloop.store.images import find_row
 from sonoloop.store.records import skip as record_of
 from sonoloop.store.schema import ImageRow, now
@@ -47,6 +48,8 @@ class Skips:
             if kind == "not_assessable":
                 overrule_outlines(session, image, reader)
             count_again(session, image)
+            details = {"kind": kind, "reason": reason}
+            record_event(session, "skip", actor=reader, image_id=image_id, details=details)
             return record_of(row, image_id)
 
     def withdraw(self, image_id: str, reader: str) -> bool:
@@ -59,6 +62,9 @@ class Skips:
             image = find_row(session, image_id, lock=True)
             found = take_back_skips(session, image, reader)
             count_again(session, image)
+            if found:
+                details = {"kind": "taken back"}
+                record_event(session, "skip", actor=reader, image_id=image_id, details=details)
             return found
 
     def history(self, image_id: str) -> list[Skip]:
