@@ -20,7 +20,7 @@ def three(store: Store, make_record: Callable[..., ImageRecord]) -> Store:
 
 def next_of(store: Store, reader: str, at: datetime = NOW) -> str | None:
     found = store.assignments.next_open(reader, at=at)
-    return found and found.image_id
+    return None if found is None else found.image_id
 
 
 class TestTheNextAssignedImage:
