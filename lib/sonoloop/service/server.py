@@ -35,7 +35,9 @@ from sonoloop.service.scoring import ScoringService
 from sonoloop.service.sessions import Sessions
 from sonoloop.service.strategies import Handed, hand_out
 from sonoloop.service.training import TrainingService, WorkerCommand, worker_command
+from sonoloop.service.triggers import Triggers
 from sonoloop.service.uploads import Uploads
+from sonoloop.service.versions import Versions
 from sonoloop.settings import PipelineSettings, ServerSettings
 from sonoloop.store.store import Store
 
@@ -62,6 +64,8 @@ class Service:
         readers: What they do beside: leases, skips, assignments, reviews.
         agreement: How far they agree.
         labelling: Keeps what readers submit.
+        versions: Which models serve, and who may change that.
+        triggers: Trainings that begin by themselves.
         quality: Looks at labels and flags doubtful ones.
         logs: What the server wrote.
         info: The answer to ``/info``, kept ready.
@@ -92,6 +96,8 @@ class Service:
         self.readers = Readers(store, self.images, server)
         self.agreement = Agreement(store)
         self.labelling = Labelling(store)
+        self.versions = Versions(store, inference)
+        self.triggers = Triggers(store, training, server.triggers)
         self.quality = QualityService(
             store, self.images, inference, self.jobs, ignored=server.quality_ignored
         )
@@ -328,6 +334,7 @@ class Service:
                 self.inference.refresh()
                 self.training.supervise()
                 self.acquisition.keep_up()
+                self.triggers.look()
                 if time.monotonic() - cleaned > CLEAN_UP_S:
                     cleaned = time.monotonic()
                     self.sessions.remove_expired()

@@ -68,8 +68,13 @@ class TrainingService:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.RLock()
 
-    def start(self, target: str, params: Mapping[str, Any]) -> Job:
+    def start(self, target: str, params: Mapping[str, Any], *, because: str = "by hand") -> Job:
         """Ask for a training; it begins at once unless another one runs.
+
+        Args:
+            target: The model task.
+            params: Of the training, as a client gives them.
+            because: Why; kept with the job.
 
         Raises:
             NotFoundError: If nothing called ``target`` can be trained.
@@ -86,6 +91,8 @@ class TrainingService:
             "settings": settings.as_dict() | {"threads": self._threads},
             "studies": self.studies,
             "consensus": self._settings.consensus,
+            "because": because,
+            "newest_label": self._store.gates.newest_label(),
             "gate": self._settings.gate.as_dict(),
             "pipeline": self._pipeline.as_dict() | {"threads": self._threads},
         }

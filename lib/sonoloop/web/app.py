@@ -27,6 +27,7 @@ from sonoloop.web.routes import (
     revisions,
     sessions,
     train,
+    versions,
 )
 from sonoloop.web.streams import Streams
 
@@ -82,6 +83,7 @@ def create_app(service: Service) -> FastAPI:
         sessions,
         models,
         quality,
+        versions,
         logs,
         board,
     ):

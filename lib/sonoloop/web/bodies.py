@@ -78,4 +78,17 @@ class ReviewBody(_Body):
     note: Note = ""
 
 
+class WordBody(_Body):
+    """Whose word a change of the serving model is, and why."""
+
+    actor: Name
+    reason: Note = ""
+
+
+class PublishBody(WordBody):
+    """A version that is to serve."""
+
+    model_id: Name
+
+
 Tag: TypeAlias = Literal["final", "original"]
