@@ -58,6 +58,7 @@ def chosen(models: tuple[Path, Path]) -> list[str | Path]:
         "predict",
         "evaluate",
         "bench serve",
+        "bench store",
     ],
 )
 def test_every_command_helps_with_an_example(command: str) -> None:

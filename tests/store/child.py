@@ -1,6 +1,8 @@
 """Another process at the same workspace; says ``ready`` and begins when it is told to.
 
 child.py save WORKSPACE FIRST COUNT   saves annotations FIRST, FIRST + 1 ..., acknowledging each
+child.py revise WORKSPACE IMAGE       saves for the reader "a" from no revision, and is told
+child.py lease WORKSPACE IMAGE        takes the image for a reader of its own
 child.py job WORKSPACE                creates a training of the segmenter
 child.py open WORKSPACE               opens the workspace and counts its images
 child.py nursery WORKSPACE            for every number it is told, forks a process that opens the
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sonoloop.errors import JobConflictError
+from sonoloop.errors import JobConflictError, StaleRevisionError
 from sonoloop.store import NewAnnotation, Store
 
 URL = os.environ.get("DATABASE_URL")
@@ -55,6 +57,20 @@ def create_job(store: Store) -> None:
         say("lost")
 
 
+def revise(store: Store, image_id: str) -> None:
+    try:
+        new = NewAnnotation(image_id=image_id, reader="a", base_revision=0)
+        say("kept", store.annotations.save(new, None).revision)
+    except StaleRevisionError as error:
+        say("stale", error.kept.revision, error.current.revision)
+
+
+def lease(store: Store, image_id: str) -> None:
+    reader = str(os.getpid())
+    taken = store.leases.take(image_id, reader, strategy="random", reason="any", seconds=60)
+    say("taken" if taken else "held", reader)
+
+
 def raise_savers(workspace: Path) -> None:
     # Forked, not started: importing takes a hundred times as long as what is to be tested.
     for line in sys.stdin:
@@ -67,7 +83,7 @@ def raise_savers(workspace: Path) -> None:
         say("dead")
 
 
-def main(task: str, workspace: str, *numbers: str) -> None:
+def main(task: str, workspace: str, *arguments: str) -> None:
     if task == "nursery":
         raise_savers(Path(workspace))
         return
@@ -82,8 +98,10 @@ def main(task: str, workspace: str, *numbers: str) -> None:
         sys.stdin.readline()
         if task == "job":
             create_job(store)
+        elif task == "save":
+            save(store, *map(int, arguments))
         else:
-            save(store, *map(int, numbers))
+            {"revise": revise, "lease": lease}[task](store, *arguments)
 
 
 main(*sys.argv[1:])

@@ -1,6 +1,7 @@
 """Threads and processes at one workspace lose nothing and agree."""
 
 import subprocess
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from sonoloop.errors import StaleRevisionError
 from sonoloop.geometry import LabelMap
 from sonoloop.records import ImageRecord
 from sonoloop.store import NewAnnotation, Store
@@ -63,6 +65,61 @@ def test_processes_saving_one_image_lose_nothing(
 
     assert [len(lines) for lines in said] == [25, 25, 25]
     assert_history_is_whole(store, "1.1", {f"r{100 * i + k}" for i in range(3) for k in range(25)})
+
+
+def assert_one_was_first(store: Store, kept: list[int], stale: list[tuple[int, int]]) -> None:
+    assert kept == [1]
+    assert sorted(stale) == [(revision, 1) for revision in range(2, len(stale) + 2)]
+    history = store.annotations.history("1.1")
+    assert [a.state for a in history] == ["submitted", *["conflicting"] * len(stale)]
+    assert store.annotations.latest("1.1") == history[0]
+
+
+def test_of_threads_that_save_from_one_revision_the_first_wins_and_all_are_kept(
+    store: Store, make_record: Callable[..., ImageRecord], make_mask: Callable[..., LabelMap]
+) -> None:
+    store.images.upsert_many([make_record("1.1")])
+    together = threading.Barrier(2)
+
+    def save(number: int) -> tuple[int, int | None]:
+        new = NewAnnotation(image_id="1.1", reader="a", base_revision=0)
+        together.wait(PATIENCE_S)
+        try:
+            return store.annotations.save(new, make_mask(number)).revision, None
+        except StaleRevisionError as error:
+            return error.kept.revision, error.current.revision
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(save, range(2)))
+
+    kept = [revision for revision, current in outcomes if current is None]
+    stale = [(revision, current) for revision, current in outcomes if current is not None]
+    assert_one_was_first(store, kept, stale)
+
+
+def test_of_processes_that_save_from_one_revision_the_first_wins_and_all_are_kept(
+    store: Store, make_record: Callable[..., ImageRecord], start_child: StartChild
+) -> None:
+    store.images.upsert_many([make_record("1.1")])
+
+    said = all_at_once([start_child("revise", store.paths.root, "1.1") for _ in range(2)])
+
+    words = [lines[0].split() for lines in said]
+    kept = [int(word[1]) for word in words if word[0] == "kept"]
+    stale = [(int(word[1]), int(word[2])) for word in words if word[0] == "stale"]
+    assert_one_was_first(store, kept, stale)
+
+
+def test_of_processes_that_want_the_same_image_one_gets_it(
+    store: Store, make_record: Callable[..., ImageRecord], start_child: StartChild
+) -> None:
+    store.images.upsert_many([make_record("1.1")])
+
+    said = all_at_once([start_child("lease", store.paths.root, "1.1") for _ in range(3)])
+
+    words = sorted(lines[0].split() for lines in said)
+    assert [word[0] for word in words] == ["held", "held", "taken"]
+    assert [lease.reader for lease in store.leases.active()] == [words[-1][1]]
 
 
 def test_of_processes_that_create_the_same_job_one_wins(

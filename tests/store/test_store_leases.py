@@ -33,7 +33,7 @@ def take(store: Store, reader: str, image_id: str = "1.1", *, after_s: float = 0
 
 def offered(store: Store, reader: str | None, *, after_s: float = 0) -> str | None:
     image = store.images.next_unlabelled(reader=reader, at=NOON + timedelta(seconds=after_s))
-    return image and image.image_id
+    return None if image is None else image.image_id
 
 
 class TestTaking:

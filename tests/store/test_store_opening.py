@@ -1,14 +1,18 @@
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
 
+from postgres import PostgresServer
 from sonoloop.errors import StoreError
 from sonoloop.store import Store
 from sonoloop.store.database import Database
@@ -29,6 +33,78 @@ def test_the_tables_the_migrations_make_are_those_the_code_speaks_of(tmp_path: P
         differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
 
     assert differences == []
+
+
+def test_the_tables_are_the_same_in_postgres(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    server = postgres_server
+    name = server.create()
+    with (
+        Store.open(tmp_path, url=server.url(name)) as store,
+        store._database.engine.connect() as connection,
+    ):
+        differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+
+    assert differences == []
+
+
+def upgrade(database: Database, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+OLD_IMAGE = """
+INSERT INTO images (id, image_id, source, locator, frame, frame_count, rows, columns, modality,
+flags, file_size, file_mtime_ns, info, random_key, available, labelled, created_at)
+VALUES (:id, :name, 'folder', 'a.dcm', 0, 1, 4, 4, 'US', '[]', 0, 0, '{}', 1, true, :labelled,
+'2026-01-01 00:00:00.000000')
+"""
+OLD_ANNOTATION = """
+INSERT INTO annotations (image, tag, revision, reader, info, created_at, withdrawn_at)
+VALUES (1, :tag, :revision, :reader, '{}', '2026-01-01 00:00:00.000000', :withdrawn)
+"""
+
+
+def test_what_was_annotated_before_there_were_several_readers_still_counts(
+    tmp_path: Path, empty_database_url: str | None
+) -> None:
+    database = Database(empty_database_url or f"sqlite:///{tmp_path / 'sonoloop.db'}")
+    upgrade(database, "0001")
+    withdrawn = datetime(2026, 1, 2, tzinfo=UTC)
+    rows = [
+        {"tag": "final", "revision": 1, "reader": "a", "withdrawn": None},
+        {"tag": "final", "revision": 2, "reader": "b", "withdrawn": None},
+        {"tag": "final", "revision": 3, "reader": "a", "withdrawn": None},
+        {"tag": "final", "revision": 4, "reader": "c", "withdrawn": withdrawn},
+        {"tag": "original", "revision": 1, "reader": "", "withdrawn": None},
+    ]
+    with database.writing() as session:
+        session.execute(text(OLD_IMAGE), {"id": 1, "name": "1.1", "labelled": True})
+        session.execute(text(OLD_IMAGE), {"id": 2, "name": "1.2", "labelled": False})
+        for row in rows:
+            session.execute(text(OLD_ANNOTATION), row)
+    database.close()
+
+    with Store.open(tmp_path, url=empty_database_url) as store:
+        revisions = {
+            reader: annotation.revision
+            for reader, annotation in store.annotations.newest_by_reader("1.1").items()
+        }
+        in_force = [a.in_force for a in store.annotations.history("1.1")]
+        images = [store.images.get("1.1"), store.images.get("1.2")]
+        latest = store.annotations.latest("1.1")
+
+    assert revisions == {"a": 3, "b": 2}
+    assert in_force == [False, True, True, False, True]
+    assert [(i.labelled, i.readers_done, i.readers_wanted) for i in images] == [
+        (True, 2, 1), (False, 0, 1)
+    ]  # fmt: skip
+    assert latest is not None
+    assert (latest.revision, latest.state) == (3, "submitted")
 
 
 def test_the_known_revisions_are_those_of_the_migrations() -> None:
@@ -99,9 +175,51 @@ def test_a_workspace_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         Store.open(tmp_path / "file")
 
 
-def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="not a database address"):
-        Store.open(tmp_path, url="nonsense")
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("nonsense", "not a database address"),
+        ("mysql://host/x", "unknown kind of database 'mysql'"),
+    ],
+)
+def test_an_address_that_is_none_is_told(tmp_path: Path, url: str, told: str) -> None:
+    with pytest.raises(StoreError, match=told):
+        Store.open(tmp_path, url=url)
+
+
+def test_a_server_that_is_not_there_is_told_without_its_password(tmp_path: Path) -> None:
+    url = f"postgresql://reader:secret@/sonoloop?host={tmp_path}"
+
+    with pytest.raises(StoreError, match="cannot open the database") as told:
+        Store.open(tmp_path, url=url)
+
+    assert "secret" not in str(told.value)
+
+
+def test_the_address_of_another_database_can_be_handed_on(
+    store: Store, database_url: str | None
+) -> None:
+    if database_url is None:
+        assert store.url is None
+        return
+    assert store.url is not None
+    with Store.open(store.paths.root, url=store.url) as again:
+        assert again.images.count() == 0
+
+
+def test_one_server_has_a_database_at_a_time(
+    store: Store, database_url: str | None, tmp_path: Path
+) -> None:
+    place = tmp_path / "elsewhere" if database_url else store.paths.root
+    with Store.open(place, url=database_url) as other:
+        store.claim()
+        store.claim()
+
+        with pytest.raises(StoreError, match="in use by another server"):
+            other.claim()
+
+        store.close()
+        other.claim()
 
 
 def test_a_failing_migration_leaves_the_database_as_it_was(

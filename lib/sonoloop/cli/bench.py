@@ -3,12 +3,14 @@
 import json
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
 
 from sonoloop.cli.console import err, errors_told, out
+
+DEFAULT_SIZES: Final = (1_000, 10_000, 100_000)
 
 app = typer.Typer(help="Measure performance.", no_args_is_help=True)
 
@@ -44,6 +46,54 @@ def serve(
         _show(figures)
         if json_file:
             json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+@app.command()
+def store(
+    out_folder: Annotated[Path, typer.Option("--out", help="Folder of the figures and the plot.")],
+    sizes: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--size", min=40, help="Images of a workspace. Repeatable; default 1k, 10k, 100k."
+        ),
+    ] = None,
+    calls: Annotated[int, typer.Option(min=5, help="Calls per strategy and size.")] = 200,
+    readers: Annotated[int, typer.Option(min=1, help="Readers who take turns.")] = 4,
+) -> None:
+    """Next sample, saved label and start of the store as it grows, half of the images labelled.
+
+    The workspaces are made below --out and removed again: what is measured is that disk.
+
+    Example: sonoloop bench store --out bench
+    """
+    with errors_told():
+        from sonoloop.cli.bench_store import measure, write_figures
+
+        out_folder.mkdir(parents=True, exist_ok=True)
+        figures = measure(
+            sizes or DEFAULT_SIZES,
+            calls=calls,
+            readers=readers,
+            folder=out_folder,
+            say=lambda text: err.print(text, highlight=False),
+        )
+        _show_store(figures)
+        for path in write_figures(figures, out_folder):
+            out.print(f"wrote {path}", highlight=False, soft_wrap=True)
+
+
+def _show_store(figures: dict[str, Any]) -> None:
+    table = Table("images", "call", "p50 ms", "p95 ms", "max ms", "start s", title="store")
+    for row in figures["rows"]:
+        calls = {f"next sample, {name}": spread for name, spread in row["next"].items()}
+        for call, spread in (calls | {"save label": row["save"]}).items():
+            times = [f"{spread[name]:.1f}" for name in ("p50_ms", "p95_ms", "max_ms")]
+            table.add_row(f"{row['images']:,}", call, *times, f"{row['start_s']:.2f}")
+    out.print(table)
+    out.print(
+        f"load of the machine {figures['load_before']:.1f} before, {figures['load_after']:.1f} "
+        f"after, {figures['cores']} cores"
+    )
 
 
 def _show(figures: dict[str, Any]) -> None:

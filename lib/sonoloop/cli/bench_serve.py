@@ -19,6 +19,7 @@ import httpx
 import numpy as np
 import psutil
 
+from sonoloop.cli.timing import spread, timed
 from sonoloop.errors import SonoloopError
 from sonoloop.imaging.masks import encode_label_map
 from sonoloop.imaging.read import is_candidate, read_image
@@ -36,16 +37,6 @@ PROBE_EVERY_S = 0.02
 CLIENT_COUNTS = (1, 2, 4, 8)
 
 Figures = dict[str, Any]
-
-
-def _spread(seconds: list[float]) -> Figures:
-    ms = np.array(seconds) * 1000
-    return {
-        "p50_ms": float(np.percentile(ms, 50)),
-        "p95_ms": float(np.percentile(ms, 95)),
-        "max_ms": float(ms.max()),
-        "n": len(seconds),
-    }
 
 
 def _free_port() -> int:
@@ -131,12 +122,6 @@ class Caller:
         self._connection.close()
 
 
-def _timed(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
-
-
 def _raw(pipeline: DualStagePipeline, findings: Findings, path: Path) -> Callable[[], object]:
     """The network work of one image and nothing else, its inputs made beforehand."""
     segmenter, classifier = pipeline.engines
@@ -172,15 +157,15 @@ def _latency(client: Caller, images: dict[str, Path], *, rounds: int) -> Figures
     times["HTTP /infer, nothing written since"] = []
     for turn in range(rounds + WARM_UP):
         name = names[turn % len(names)]
-        row = [_timed(raws[name]), _timed(partial(in_process, images[name]))]
+        row = [timed(raws[name]), timed(partial(in_process, images[name]))]
         client.next_sample()  # a write, as before every inference of the labelling loop
-        row += [_timed(partial(client.infer, name)) for _ in range(2)]
+        row += [timed(partial(client.infer, name)) for _ in range(2)]
         if turn >= WARM_UP:
             for key, value in zip(times, row, strict=True):
                 times[key].append(value)
     base = statistics.median(times["raw network"])
     return {
-        key: _spread(values) | {"ratio": statistics.median(values) / base}
+        key: spread(values) | {"ratio": statistics.median(values) / base}
         for key, values in times.items()
     }
 
@@ -194,7 +179,7 @@ def load(address: str, images: list[str], clients: int, seconds: float, results:
         client = Caller(address)
         turn = offset
         while time.perf_counter() < until:
-            times.append(_timed(partial(client.infer, images[turn % len(images)])))
+            times.append(timed(partial(client.infer, images[turn % len(images)])))
             turn += clients
         client.close()
 
@@ -219,12 +204,12 @@ def _under_load(
     probes = []
     until = time.perf_counter() + seconds - 1
     while time.perf_counter() < until and process.is_alive():
-        probes.append(_timed(prober.info))
+        probes.append(timed(prober.info))
         time.sleep(PROBE_EVERY_S)
     times = results.get(timeout=seconds + 120)
     process.join()
     prober.close()
-    return {"clients": clients, "images_per_s": len(times) / seconds, **_spread(times)}, probes
+    return {"clients": clients, "images_per_s": len(times) / seconds, **spread(times)}, probes
 
 
 def measure(
@@ -261,7 +246,7 @@ def measure(
     return {
         "latency": latency,
         "load": rows,
-        "info_under_load": {"clients": CLIENT_COUNTS[-1], **_spread(probes)},
+        "info_under_load": {"clients": CLIENT_COUNTS[-1], **spread(probes)},
         "server": {
             "start_s": server.start_s,
             "start_rss_mb": at_start,
