@@ -8,6 +8,7 @@ from PIL import Image
 
 from sonoloop.labels import Pathology
 from sonoloop.pacs.folder import FolderSource
+from sonoloop.service.truth import training_truth
 from sonoloop.store import NewAnnotation, Store
 
 WriteDicom = Callable[..., str]
@@ -56,7 +57,7 @@ class TestRegistering:
         assert (annotation.reader, annotation.birads) == ("busbra", "4A")
         assert store.annotations.mask(annotation)[4].all()
         assert store.annotations.mask(annotation).sum() == 48
-        (labelled,) = store.annotations.labelled_images(source.path_of)
+        (labelled,) = training_truth(store, source.path_of)
         assert labelled.pathology is Pathology.BENIGN
         assert (labelled.group, labelled.split, labelled.device) == ("g1", "3", "GE")
         assert labelled.label_conflict
@@ -81,7 +82,7 @@ class TestRegistering:
 
         source.scan(store)
 
-        (labelled,) = store.annotations.labelled_images(source.path_of)
+        (labelled,) = training_truth(store, source.path_of)
         assert (labelled.has_mask, labelled.mask_paths) == (True, ())
 
     def test_a_table_in_a_subfolder_speaks_of_its_own_files(

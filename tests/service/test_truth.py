@@ -1,5 +1,6 @@
 """What is believed of an image, and what is left out of a training."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -106,13 +107,32 @@ class TestOneReader:
 
         assert (item.has_mask, item.mask_paths) == (True, ())
 
-    def test_an_image_whose_file_has_gone_is_left_out(self, store: Store, say: Say) -> None:
-        def gone(record: ImageRecord) -> Path:
-            raise NotFoundError(record.image_id)
+    def test_an_image_whose_file_has_gone_is_left_out_and_counted(
+        self, store: Store, say: Say, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def path_of(record: ImageRecord) -> Path:
+            if record.image_id == "1.0":
+                raise NotFoundError("gone")
+            return Path(record.locator)
 
         say("a", block(), MALIGNANT)
+        say("a", block(), MALIGNANT, image_id="1.1")
 
-        assert training_truth(store, gone) == []
+        (item,) = training_truth(store, path_of)
+
+        assert (item.image_id, item.image_path) == ("1.1", Path("1.png"))
+        assert "1 labelled images are left out" in caplog.text
+
+    def test_images_of_unknown_patients_are_not_one_patient(self, store: Store, say: Say) -> None:
+        nameless = [
+            dataclasses.replace(image, image_id=f"2.{n}", locator=f"2.{n}.png", patient_id=None)
+            for n, image in enumerate(store.images.list()[:2])
+        ]
+        store.images.upsert_many(nameless)
+        for image in nameless:
+            say("a", None, NORMAL, image_id=image.image_id)
+
+        assert len({item.patient for item in training_truth(store)}) == 2
 
 
 class TestSeveralReaders:

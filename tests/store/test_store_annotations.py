@@ -245,52 +245,6 @@ class TestImporting:
         assert one.annotations.latest("1.1") == mine
 
 
-class TestTrainingSet:
-    def test_the_latest_final_of_each_image_is_given(self, one: Store, make_mask: MakeMask) -> None:
-        one.annotations.save(NewAnnotation(image_id="1.1", tag="original"), make_mask(0))
-        one.annotations.save(NewAnnotation(image_id="1.1"), make_mask(1))
-        last = one.annotations.save(
-            NewAnnotation(image_id="1.1", pathology=Pathology.BENIGN, birads="3"), make_mask(2)
-        )
-        normal = NewAnnotation(image_id="1.2", pathology=Pathology.NORMAL)
-        one.annotations.save(normal, None)
-
-        first, second = one.annotations.labelled_images(lambda record: Path(record.locator))
-
-        assert first.mask_paths == (one.annotations.mask_file(last),)
-        assert (first.image_id, first.image_path, first.patient) == ("1.1", Path("1.1.dcm"), "p1")
-        assert (first.pathology, first.birads, first.has_mask) == (Pathology.BENIGN, "3", True)
-        assert (second.mask_paths, second.has_mask) == ((), True)
-
-    def test_an_image_whose_file_has_gone_is_left_out_and_counted(
-        self, one: Store, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        for image_id in ("1.1", "1.2"):
-            one.annotations.save(NewAnnotation(image_id=image_id), None)
-
-        def path_of(record: ImageRecord) -> Path:
-            if record.image_id == "1.1":
-                raise NotFoundError("gone")
-            return Path(record.locator)
-
-        images = one.annotations.labelled_images(path_of)
-
-        assert [image.image_id for image in images] == ["1.2"]
-        assert "1 labelled images are left out" in caplog.text
-
-    def test_images_of_unknown_patients_are_not_one_patient(
-        self, store: Store, make_record: Callable[..., ImageRecord]
-    ) -> None:
-        unknown = {"patient_id": None, "study_instance_uid": None}
-        store.images.upsert_many([make_record(f"a{i}", **unknown) for i in range(2)])
-        for i in range(2):
-            store.annotations.save(NewAnnotation(image_id=f"a{i}"), None)
-
-        images = store.annotations.labelled_images(lambda record: Path(record.locator))
-
-        assert len({image.patient for image in images}) == 2
-
-
 def test_only_old_temporary_files_are_swept(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         young, old = (store.paths.incoming_labels / name for name in ("a.part", "b.part"))

@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from sonoloop.records import (
     Annotation,
     AnnotationState,
     ImageRecord,
-    LabelledImage,
     LabelTag,
 )
 from sonoloop.store import files
@@ -293,44 +292,6 @@ class Annotations:
                 annotation = record_of(row, image_id)
                 found.setdefault(image_id, {}).setdefault(annotation.tag, annotation)
         return found
-
-    def labelled_images(self, path_of: Callable[[ImageRecord], Path]) -> list[LabelledImage]:
-        """The latest final annotation of every image whose file can be had, oldest image first.
-
-        Args:
-            path_of: Local file of an image; an image for which it raises NotFoundError is left
-                out, and the log says how many were.
-        """
-        images, gone = [], 0
-        for image, annotations in self.answers():
-            try:
-                path = path_of(image)
-            except NotFoundError:
-                gone += 1
-                continue
-            images.append(self._labelled(image, annotations[0], path))
-        if gone:
-            logger.warning("%s labelled images are left out: their files have gone", gone)
-        return images
-
-    def _labelled(self, image: ImageRecord, annotation: Annotation, path: Path) -> LabelledImage:
-        masks = () if annotation.mask_path is None else (self.mask_file(annotation),)
-        return LabelledImage(
-            image_id=image.image_id,
-            image_path=path,
-            frame=image.frame,
-            mask_paths=masks,
-            has_mask=bool(masks) or annotation.pathology is Pathology.NORMAL,
-            pathology=annotation.pathology,
-            birads=annotation.birads,
-            patient=image.patient_id
-            or image.study_instance_uid
-            or f"{image.source}:{image.locator}",
-            group=image.group,
-            split=image.split,
-            device=image.info.get("device"),
-            label_conflict=bool(image.info.get("label_conflict", False)),
-        )
 
     def import_keys(self) -> frozenset[str]:
         """Content hashes of all that has been imported, also of what was withdrawn."""
