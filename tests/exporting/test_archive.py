@@ -54,7 +54,7 @@ def test_an_archive_makes_the_same_workspace_and_the_same_archive(
 
 def test_pictures_travel_along_when_asked(full: Store, studies: Path, tmp_path: Path) -> None:
     pictures = KeptPictures(full.paths, studies)
-    manifest = write_archive(full, tmp_path / "one.zip", images="copy", pictures=pictures)
+    manifest = write_archive(full, tmp_path / "one.zip", images="copy", path_of=pictures.path_of)
     original = (studies / "sub" / "a1.png").read_bytes()
     touched = (studies / "sub" / "a1.png").stat().st_mtime_ns
     shutil.rmtree(studies)
@@ -62,7 +62,7 @@ def test_pictures_travel_along_when_asked(full: Store, studies: Path, tmp_path: 
     restore(tmp_path / "one.zip", tmp_path / "again")
     with Store.open(tmp_path / "again") as again:
         here = KeptPictures(again.paths)
-        write_archive(again, tmp_path / "two.zip", images="copy", pictures=here)
+        write_archive(again, tmp_path / "two.zip", images="copy", path_of=here.path_of)
         restored = here.path_of(again.images.get("a1"))
 
         assert here.path_of(again.images.get("c1")).parent == again.paths.uploads
@@ -75,7 +75,7 @@ def test_pictures_that_have_gone_are_told(full: Store, studies: Path, tmp_path: 
     (studies / "sub" / "a2.png").unlink()
     pictures = KeptPictures(full.paths, studies)
 
-    manifest = write_archive(full, tmp_path / "one.zip", images="copy", pictures=pictures)
+    manifest = write_archive(full, tmp_path / "one.zip", images="copy", path_of=pictures.path_of)
 
     assert manifest.missing == ("folder/sub/a2.png",)
     assert restore(tmp_path / "one.zip", tmp_path / "again").missing == manifest.missing

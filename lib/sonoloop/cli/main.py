@@ -1,13 +1,15 @@
-"""``sonoloop``: serve, import, train, predict, evaluate, scenarios, simulate, bench."""
+"""``sonoloop``: serve, import, train, predict, evaluate, scenarios, simulate, models, bench."""
 
 from typing import Annotated
 
 import typer
 
 from sonoloop import __version__
-from sonoloop.cli import bench, train
+from sonoloop.cli import bench, train, versions
 from sonoloop.cli.combine import combine
 from sonoloop.cli.evaluate import evaluate
+from sonoloop.cli.export import export, restore
+from sonoloop.cli.history import history
 from sonoloop.cli.import_data import import_data
 from sonoloop.cli.predict import predict
 from sonoloop.cli.scenarios import scenarios
@@ -29,6 +31,10 @@ app.command()(evaluate)
 app.command()(combine)
 app.command()(scenarios)
 app.command()(simulate)
+app.command()(history)
+app.command()(export)
+app.command()(restore)
+app.add_typer(versions.app, name="models")
 app.add_typer(bench.app, name="bench")
 
 

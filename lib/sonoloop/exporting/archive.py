@@ -24,7 +24,7 @@ from sonoloop.exporting.manifest import (
     Manifest,
     Pictures,
 )
-from sonoloop.exporting.pictures import LocatesPictures, archived_path
+from sonoloop.exporting.pictures import PathOf, archived_path
 from sonoloop.store.database import batches
 from sonoloop.store.dump import SCHEMA, DumpedRow, Snapshot
 from sonoloop.store.dump import TABLES as TABLES_OF_STORE
@@ -72,7 +72,7 @@ def write_archive(
     target: Path,
     *,
     images: Pictures = "none",
-    pictures: LocatesPictures | None = None,
+    path_of: PathOf | None = None,
     report: Report = nothing_to_report,
 ) -> Manifest:
     """Export everything a workspace knows; a server may be at work on it meanwhile.
@@ -83,20 +83,20 @@ def write_archive(
         store: What is exported.
         target: ZIP file to write; it is whole when it appears. One that is there is replaced.
         images: ``copy`` takes the pictures along.
-        pictures: Finds them.
+        path_of: Finds them.
         report: Told how many files are done, and of how many.
 
     Raises:
         ArchiveError: If ``images`` is ``copy`` and nothing finds them.
         StoreError: If a label file is gone or was changed, or the archive cannot be written.
     """
-    if images == "copy" and pictures is None:
+    if images == "copy" and path_of is None:
         raise ArchiveError("pictures are to be copied, and nothing says where they are")
     incoming = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         with incoming.open("xb") as file:
             with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
-                manifest = _fill(archive, store, pictures if images == "copy" else None, report)
+                manifest = _fill(archive, store, path_of if images == "copy" else None, report)
             file.flush()
             os.fsync(file.fileno())
         os.replace(incoming, target)
@@ -109,7 +109,7 @@ def write_archive(
 
 
 def _fill(
-    archive: zipfile.ZipFile, store: Store, pictures: LocatesPictures | None, report: Report
+    archive: zipfile.ZipFile, store: Store, path_of: PathOf | None, report: Report
 ) -> Manifest:
     writer = _Writer(archive)
     with store.dump.snapshot() as snapshot:
@@ -121,7 +121,7 @@ def _fill(
         }
         models = sorted(row["model_id"] for row in snapshot.rows("models"))
         located: dict[str, str] = {}
-        for row in snapshot.rows("images") if pictures else ():
+        for row in snapshot.rows("images") if path_of else ():
             path = archived_path(row["source"], row["locator"])
             located.setdefault(path, row["image_id"])
     total = len(masks) + len(models) + len(located)
@@ -132,12 +132,12 @@ def _fill(
         _add_model(writer, store.paths.models / model_id)
         report(done, total)
     missing: list[str] = []
-    if pictures is not None:
-        missing = _add_pictures(writer, store, pictures, located)
+    if path_of is not None:
+        missing = _add_pictures(writer, store, path_of, located)
         report(total, total)
     manifest = Manifest(
         schema=SCHEMA,
-        images="none" if pictures is None else "copy",
+        images="none" if path_of is None else "copy",
         rows=rows,
         entries=writer.entries,
         missing=tuple(missing),
@@ -184,7 +184,7 @@ def _add_model(writer: _Writer, folder: Path) -> None:
 
 
 def _add_pictures(
-    writer: _Writer, store: Store, pictures: LocatesPictures, located: dict[str, str]
+    writer: _Writer, store: Store, path_of: PathOf, located: dict[str, str]
 ) -> list[str]:
     missing = []
     paths = sorted(located)
@@ -195,7 +195,7 @@ def _add_pictures(
             try:
                 if record is None:
                     raise NotFoundError(f"image {located[path]!r} was removed meanwhile")
-                writer.add(path, _chunks(pictures.path_of(record)))
+                writer.add(path, _chunks(path_of(record)))
             except (NotFoundError, PacsError) as error:
                 logger.warning("not in the archive: %s", error)
                 missing.append(path.partition("/")[2])

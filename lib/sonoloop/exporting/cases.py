@@ -2,26 +2,24 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from sonoloop.datasets.splits import families
 from sonoloop.errors import ImageReadError, InvalidRequestError, LabelReadError, NotFoundError
+from sonoloop.exporting.pictures import PathOf
 from sonoloop.geometry import Mask
 from sonoloop.imaging.image import UltrasoundImage
 from sonoloop.imaging.labelled import read_labelled
 from sonoloop.labels import Pathology
-from sonoloop.records import Annotation, ImageRecord, LabelledImage
+from sonoloop.records import Annotation, LabelledImage
 from sonoloop.store.store import Store
 
 logger = logging.getLogger(__name__)
 
 FOLD_SALT: Final = "fold"
 PSEUDONYM_CHARS: Final = 12
-
-PathOf = Callable[[ImageRecord], Path]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Where the pictures of a workspace lie, and where they lie in an archive and after it."""
 
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Final, Protocol
+from typing import Final, TypeAlias
 
 from sonoloop.errors import ArchiveError, NotFoundError
 from sonoloop.exporting.manifest import IMAGES
@@ -11,17 +12,9 @@ from sonoloop.store.paths import WorkspacePaths
 RESTORED_STUDIES: Final = "studies"
 """Folder of a restored workspace with the study folder that came along."""
 
-
-class LocatesPictures(Protocol):
-    """Finds the file of an image."""
-
-    def path_of(self, record: ImageRecord) -> Path:
-        """A local file with the pixels of ``record``.
-
-        Raises:
-            NotFoundError: If it is gone.
-            PacsError: If a PACS would have to be asked and cannot be.
-        """
+PathOf: TypeAlias = Callable[[ImageRecord], Path]
+"""Local file with the pixels of an image; raises NotFoundError where it is gone, and PacsError
+where a PACS would have to be asked and cannot be."""
 
 
 class KeptPictures:
