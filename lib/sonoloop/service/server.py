@@ -28,8 +28,8 @@ from sonoloop.service.labelling import DEFAULT_READER, Labelling, Submission
 from sonoloop.service.listing import job_json, object_json
 from sonoloop.service.lock import WorkspaceLock
 from sonoloop.service.logs import Logs
-from sonoloop.service.readers import Readers
 from sonoloop.service.quality import QualityService
+from sonoloop.service.readers import Readers
 from sonoloop.service.scanning import Scanner
 from sonoloop.service.scoring import ScoringService
 from sonoloop.service.sessions import Sessions
@@ -61,11 +61,11 @@ class Service:
         sessions: Images of clients that stay outside the store.
         uploads: Images that clients add to it.
         analysis: Findings on images of the store, of sessions, and sent along.
-        readers: What they do beside: leases, skips, assignments, reviews.
-        agreement: How far they agree.
         labelling: Keeps what readers submit.
         versions: Which models serve, and who may change that.
         triggers: Trainings that begin by themselves.
+        readers: What they do beside: leases, skips, assignments, reviews.
+        agreement: How far they agree.
         quality: Looks at labels and flags doubtful ones.
         logs: What the server wrote.
         info: The answer to ``/info``, kept ready.
@@ -93,11 +93,11 @@ class Service:
         self.sessions = Sessions(store.paths.sessions, max_expiry_s=server.session_expiry_s)
         self.uploads = Uploads(store)
         self.analysis = Analysis(self.images, self.sessions, inference, store.paths.cache)
-        self.readers = Readers(store, self.images, server)
-        self.agreement = Agreement(store)
         self.labelling = Labelling(store)
         self.versions = Versions(store, inference)
         self.triggers = Triggers(store, training, server.triggers)
+        self.readers = Readers(store, self.images, server)
+        self.agreement = Agreement(store)
         self.quality = QualityService(
             store, self.images, inference, self.jobs, ignored=server.quality_ignored
         )
@@ -210,8 +210,8 @@ class Service:
         Raises:
             NotFoundError: If there is no such image.
             LabelReadError: If the label does not fit the image.
-            StaleRevisionError: If the reader has saved another since; both are kept.
             InvalidRequestError: If mask and pathology contradict one another.
+            StaleRevisionError: If the reader has saved another since; both are kept.
         """
         record = self.images.record(image)
         annotation = self.labelling.save(record, tag, submission, file=file)
@@ -246,6 +246,7 @@ class Service:
             annotation = self.labelling.adopt(record, adopt, submission)
         self._heard_of(annotation)
         return annotation
+
     def review(self, annotation: int, reviewer: str, verdict: Verdict, note: str) -> Review:
         """Decide on a reader's revision; see :meth:`Readers.review`."""
         review = self.readers.review(annotation, reviewer, verdict, note)
@@ -256,7 +257,6 @@ class Service:
     def _heard_of(self, annotation: Annotation) -> None:
         self.quality.look_at(annotation.image_id)
         self.info.touch()
-
 
     def amend_label(self, image: str, tag: LabelTag, info: Mapping[str, Any]) -> Annotation:
         """Add ``info`` to a label; another pathology or BI-RADS makes a new revision of it.
@@ -338,6 +338,7 @@ class Service:
                 if time.monotonic() - cleaned > CLEAN_UP_S:
                     cleaned = time.monotonic()
                     self.sessions.remove_expired()
+                    self.store.leases.sweep()
                 self.info.rebuild()
             except SonoloopError as error:
                 logger.warning("looking after the workspace failed, will try again: %s", error)
