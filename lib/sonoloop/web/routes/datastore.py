@@ -12,6 +12,7 @@ from sonoloop.errors import InvalidRequestError, NotFoundError
 from sonoloop.service.archive import write_archive
 from sonoloop.service.images import extension_of
 from sonoloop.service.listing import image_json
+from sonoloop.service.truth import training_truth
 from sonoloop.web import replies
 from sonoloop.web.parsing import ServiceDep, file_of, json_object
 
@@ -32,8 +33,8 @@ def datastore(service: ServiceDep, output: Listing = Listing.STATS) -> Response:
     if output is Listing.ALL:
         return JSONResponse(service.datastore())
     if output is Listing.TRAIN:
-        labelled = service.store.images.labelled_ids()
-        return JSONResponse([{"image": image_id, "label": image_id} for image_id in labelled])
+        truth = training_truth(service.store, outlines=False)
+        return JSONResponse([{"image": one.image_id, "label": one.image_id} for one in truth])
     return JSONResponse(service.info.get()["datastore"])
 
 
