@@ -123,8 +123,12 @@ def model(store: Store, task: ModelTask) -> dict[str, Any]:
     newest = store.models.list(task)[: -VERSIONS - 1 : -1]
     gates = {result.model_id: result for result in reversed(store.gates.list(task))}
     pin = store.models.pins().get(task)
+    served = {publication.model_id for publication in store.models.history(task)}
     return {
-        "versions": [version(record, gates.get(record.model_id)) for record in newest],
+        "versions": [
+            version(record, gates.get(record.model_id)) | {"served": record.model_id in served}
+            for record in newest
+        ],
         "pinned": pin and pin.as_dict(),
         "way_back": store.models.way_back(task),
     }

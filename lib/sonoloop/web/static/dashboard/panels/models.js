@@ -27,13 +27,13 @@ function block(task, title, model) {
   const older = versions.slice(SHOWN);
   return [
     h("div", { class: "head" }, h("h3", {}, title), pinState(model), ...tools(task, title, model)),
-    versionTable(`${title}: versions`, recent, task),
+    versionTable(`${title}: versions`, recent, task, Boolean(model.pinned)),
     older.length
       ? h(
           "details",
           { "data-key": `older ${task}` },
           h("summary", {}, `${older.length} older`),
-          versionTable(`${title}: older versions`, older, task),
+          versionTable(`${title}: older versions`, older, task, Boolean(model.pinned)),
         )
       : null,
   ];
@@ -43,8 +43,9 @@ function block(task, title, model) {
  * @param {string} caption
  * @param {any[]} versions
  * @param {string} task
+ * @param {boolean} pinned
  */
-function versionTable(caption, versions, task) {
+function versionTable(caption, versions, task, pinned) {
   const figure = FIGURES[/** @type {keyof typeof FIGURES} */ (versions[0].figure)];
   const heads = /** @type {(string | [string, string])[]} */ ([
     "Version",
@@ -62,7 +63,7 @@ function versionTable(caption, versions, task) {
     gateTold(version),
     version.serving
       ? h("span", { class: "pill serving" }, "serving")
-      : publication(version, task),
+      : publication(version, task, pinned),
   ]);
   return table(caption, heads, rows);
 }
@@ -152,18 +153,21 @@ function pin(task, title, model) {
 /**
  * @param {any} version
  * @param {string} task
+ * @param {boolean} pinned
  */
-function publication(version, task) {
+function publication(version, task, pinned) {
   const publish = async (/** @type {string} */ reason) => {
     await send(`sonoloop/models/${task}/publish`, "POST", { model_id: version.model_id, actor: WHO, reason });
     return `${short(version.model_id)} serves now`;
   };
   const question = {
     title: "Publish this version?",
-    text: `${version.model_id} becomes the serving version at once, whatever the gate said of it.`,
+    text: `${version.model_id} becomes the serving version at once. Whoever publishes by hand answers for it.`,
     yes: "Publish",
     field: "Why",
+    needed: true,
   };
   const name = `Publish ${version.model_id}`;
-  return button("Publish", `publish ${version.model_id}`, publish, { question, name });
+  const off = pinned || (version.gate?.verdict === "rejected" && !version.served);
+  return button("Publish", `publish ${version.model_id}`, publish, { question, name, off });
 }
