@@ -229,6 +229,16 @@ class TestOutlinesOfTwo:
         assert majority([full, disc(30, 40, 10)]).any()
 
 
+@pytest.mark.parametrize("count", [3, 4, 5])
+def test_of_readers_with_independent_errors_the_majority_is_nearer_the_truth(count: int) -> None:
+    gains = []
+    for seed in range(30):
+        truth, outlines = drawn_readers(seed, count)
+        gains.append(dice(majority(outlines), truth) - dice(staple(outlines), truth))
+
+    assert np.mean(gains) > 0
+
+
 class TestStaple:
     def test_a_reader_who_outlines_too_much_is_weighed_down(self) -> None:
         careful = [disc(30, 40, 12), disc(30, 41, 12), disc(31, 40, 12)]
