@@ -63,6 +63,32 @@ class TestCandidates:
         assert part.score("entropy").tolist() == [0.1, 0.4]
         assert part.features().tolist() == [[0, 0, 0, 1], [1, 0, 0, 0]]
 
+    def test_images_can_be_joined(self) -> None:
+        more = Candidates(
+            image_ids=("d1",),
+            families=("d",),
+            embeddings=np.zeros((1, 4), np.float32),
+            scores={"entropy": np.array([0.5]), "bald": np.array([0.5])},
+        )
+
+        joined = FOUR.joined(more)
+
+        assert joined.image_ids == (*FOUR.image_ids, "d1")
+        assert joined.families[-1] == "d"
+        assert joined.features().shape == (5, 4)
+        assert {n: v.tolist() for n, v in joined.scores.items()} == {
+            "entropy": [0.4, 0.3, 0.2, 0.1, 0.5]
+        }
+        assert FOUR.joined(NOTHING) is NOTHING.joined(FOUR) is FOUR
+
+    def test_embeddings_of_two_models_are_not_joined(self) -> None:
+        other = Candidates(
+            image_ids=("d1",), families=("d",), embeddings=np.zeros((1, 3), np.float32)
+        )
+
+        with pytest.raises(ScoreError, match="of 4 and of 3 values cannot be joined"):
+            FOUR.joined(other)
+
 
 class TestFamilies:
     def test_a_second_image_of_a_family_waits_for_the_first_of_every_other(self) -> None:

@@ -226,7 +226,7 @@ class TestAuto:
     def test_begins_with_the_cold_start(self) -> None:
         chosen = self.auto().propose(images(5), images(2, prefix="l"), count=1, seed=0)
 
-        assert chosen[0].reason.endswith("(cold start: 2 of 3 labels).")
+        assert chosen[0].reason.endswith("(cold start: the first 3 labels).")
 
     def test_goes_on_with_the_other(self) -> None:
         pool = images(3, entropy=[0.1, 0.3, 0.2])

@@ -114,6 +114,19 @@ class TestRanking:
         heads = [queued.record.image_id for queued in queues["entropy"]]
         assert heads == by_brightness(service)
 
+    def test_the_reserve_is_ranked_as_if_the_first_batch_were_labelled(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ranking, "BATCHES", (2, 3))
+
+        score(service)
+
+        queue = service.store.acquisition.queue("k_centre", limit=9)
+        ids = [queued.record.image_id for queued in queue]
+        assert len(ids) == len(set(ids)) == 5
+        assert queue[0].reason.startswith("An image to begin with")
+        assert all(queued.reason.startswith("Least like") for queued in queue[1:])
+
     def test_comparing_is_limited_to_a_random_part(
         self, service: Service, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -53,5 +53,5 @@ class Auto:
         chosen = (self.cold if cold else self.later).propose(pool, labelled, count=count, seed=seed)
         if not cold:
             return chosen
-        stage = f" (cold start: {len(labelled)} of {self.cold_labels} labels)"
+        stage = f" (cold start: the first {self.cold_labels} labels)"
         return [replace(p, reason=p.reason.removesuffix(".") + stage + ".") for p in chosen]

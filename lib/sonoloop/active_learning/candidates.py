@@ -102,6 +102,34 @@ class Candidates:
             scores={name: values[chosen] for name, values in self.scores.items()},
         )
 
+    def joined(self, others: "Candidates") -> "Candidates":
+        """These and then the others, with what both know.
+
+        Raises:
+            ScoreError: If an image is in both, or their embeddings are of different length.
+        """
+        if not len(self) or not len(others):
+            return self if len(self) else others
+        both = None
+        if self.embeddings is not None and others.embeddings is not None:
+            widths = self.embeddings.shape[1], others.embeddings.shape[1]
+            if widths[0] != widths[1]:
+                raise ScoreError(
+                    f"embeddings of {widths[0]} and of {widths[1]} values cannot be joined "
+                    "(embed both with the same model)"
+                )
+            both = np.concatenate([self.embeddings, others.embeddings])
+        return Candidates(
+            image_ids=self.image_ids + others.image_ids,
+            families=self.families + others.families,
+            embeddings=both,
+            scores={
+                name: np.concatenate([values, others.scores[name]])
+                for name, values in self.scores.items()
+                if name in others.scores
+            },
+        )
+
 
 NOTHING: Final = Candidates(image_ids=(), families=())
 """No image at all, as before the first label."""

@@ -51,14 +51,20 @@ class TypiClust:
             rank = np.lexsort((-typical[allowed], groups, -sizes[groups], covered[groups]))
             place = int(allowed[rank[0]])
             group = int(cluster[place])
-            reason = (
-                f"Typical of a group of {sizes[group]} similar images, "
-                f"{covered[group] or 'none'} of them labelled or chosen before."
-            )
+            reason = _reason(int(sizes[group]), int(covered[group]))
             proposals.append(Proposal(pool.image_ids[place], float(typical[place]), reason))
             covered[group] += 1
             turns.take(place)
         return proposals
+
+
+def _reason(size: int, covered: int) -> str:
+    if size == 1:
+        return "Unlike the other images: a group of its own, without a label."
+    return (
+        f"Typical of a group of {size} similar images, "
+        f"{covered or 'none'} of them labelled or chosen before."
+    )
 
 
 def clusters(rows: Embeddings, count: int, *, seed: int) -> Places:

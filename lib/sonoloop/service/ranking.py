@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sonoloop.active_learning.candidates import EMBEDDINGS, Candidates, Proposal
+from sonoloop.active_learning.candidates import EMBEDDINGS, Candidates, Proposal, Strategy
 from sonoloop.active_learning.registry import STRATEGIES
 from sonoloop.errors import PacsError, ScoreError, SonoloopError
 from sonoloop.imaging.image import UltrasoundImage
@@ -20,8 +20,9 @@ logger = logging.getLogger(__name__)
 
 CHUNK: Final = 16
 """Images that are scored before their scores are written: what a killed process loses at most."""
-QUEUE_LENGTH: Final = 200
-"""Images a strategy ranks; readers see a new queue long before they reach the end."""
+BATCHES: Final = (20, 180)
+"""Sizes of the batches a strategy ranks one after the other: about what readers label before there
+is a new queue, and a reserve behind it."""
 MOST_EMBEDDED: Final = 5000
 """Strategies that compare images with one another do so among so many, drawn at random."""
 FIRST_RANKING: Final = 64
@@ -94,10 +95,28 @@ def rank(store: Store, version: str, *, should_stop: Callable[[], bool] = lambda
         mine, known = embedded if EMBEDDINGS in strategy.needs else (pool, labelled)
         proposals: list[Proposal] = []
         try:
-            proposals = strategy.propose(mine, known, count=QUEUE_LENGTH, seed=labels)
+            proposals = in_batches(strategy, mine, known, seed=labels)
         except ScoreError as error:
             logger.warning("strategy %s has no queue: %s", name, error)
         store.acquisition.set_queue(name, version, proposals, labels=labels)
+
+
+def in_batches(
+    strategy: Strategy, pool: Candidates, labelled: Candidates, *, seed: int
+) -> list[Proposal]:
+    """What a strategy proposes in :data:`BATCHES`, each as if those before it were labelled.
+
+    Raises:
+        ScoreError: If the candidates lack what the strategy needs.
+    """
+    places = {image_id: place for place, image_id in enumerate(pool.image_ids)}
+    proposals: list[Proposal] = []
+    for count in BATCHES:
+        chosen = [places[proposal.image_id] for proposal in proposals]
+        rest = pool.take(np.setdiff1d(np.arange(len(pool)), chosen))
+        known = labelled.joined(pool.take(chosen))
+        proposals += strategy.propose(rest, known, count=count, seed=seed)
+    return proposals
 
 
 def _score(library: ImageLibrary, scorer: Scorer, record: ImageRecord) -> Scored:
