@@ -131,7 +131,7 @@ def test_an_export_is_in_the_event_log(workspace: Path, tmp_path: Path) -> None:
 def test_labels_go_out_in_the_forms_of_others(
     workspace: Path, studies: Path, tmp_path: Path, form: str, file: str
 ) -> None:
-    options = ["--workspace", workspace, "--studies", studies, "--format", form]
+    options: list[str | Path] = ["--workspace", workspace, "--studies", studies, "--format", form]
 
     truth = run("export", *options, "--out", tmp_path / "truth")
     bob = run("export", *options, "--out", tmp_path / "bob", "--reader", "bob")
@@ -144,7 +144,7 @@ def test_labels_go_out_in_the_forms_of_others(
 
 
 def test_what_cannot_be_exported_is_told(workspace: Path, studies: Path, tmp_path: Path) -> None:
-    there = ["export", "--workspace", workspace, "--studies", studies]
+    there: list[str | Path] = ["export", "--workspace", workspace, "--studies", studies]
 
     both = run(
         *there, "--format", "coco", "--out", tmp_path / "x", "--reader", "a", "--all-revisions"

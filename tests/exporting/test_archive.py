@@ -13,7 +13,6 @@ from sqlalchemy import JSON, Boolean, Column, Float, Integer, LargeBinary, Strin
 
 from postgres import PostgresServer
 from sonoloop.errors import ArchiveError, InvalidIdError, StoreError
-from sonoloop.exporting import restore as restoring
 from sonoloop.exporting.archive import line_of, write_archive
 from sonoloop.exporting.manifest import MANIFEST, checked_path
 from sonoloop.exporting.pictures import KeptPictures
@@ -107,7 +106,7 @@ def a_value(column: Column[Any]) -> Any:
 
 def a_row_of(table: str) -> dict[str, Any]:
     row = {column.name: a_value(column) for column in TABLES[table].columns}
-    fixed = {
+    fixed: dict[str, dict[str, Any]] = {
         "images": {"image_id": "a", "source": "folder", "locator": "a.png"},
         "annotations": {"mask_path": None, "mask_sha256": None},
         "models": {"model_id": "m1"},
@@ -335,7 +334,7 @@ def test_a_bomb_is_refused_before_it_goes_off(
     forged: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage("/")
-    monkeypatch.setattr(restoring.shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
 
     refused(forged(lambda files: None), "and 1000 are free")
 

@@ -99,7 +99,8 @@ def test_nnunet_finds_what_its_documentation_asks_for(cases: list[Case], tmp_pat
     for name in names:
         picture = pixels_of(target / "imagesTr" / f"{name}_0000.png")
         label = pixels_of(target / "labelsTr" / f"{name}.png")
-        assert (picture.ndim, picture.dtype, label.dtype) == (2, np.uint8, np.uint8)
+        assert picture.ndim == 2
+        assert picture.dtype == label.dtype == np.uint8
         assert picture.shape == label.shape
         assert set(np.unique(label)) <= {0, 1}
     assert (pixels_of(target / "labelsTr" / "1.2.3_f1.png") == outline(BIG, SMALL)).all()

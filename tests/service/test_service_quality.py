@@ -237,3 +237,5 @@ def test_words_of_requests_are_checked() -> None:
         dismissal({"reason": "fine"})
     with pytest.raises(InvalidRequestError, match="needs reason"):
         dismissal({"reviewer": "rev", "reason": " "})
+    with pytest.raises(InvalidRequestError, match="needs reason"):
+        dismissal({"reviewer": "rev", "reason": "a\0b"})

@@ -32,6 +32,23 @@ def test_the_history_of_an_image_and_the_log_are_told(site: Any) -> None:
     assert [event["actor"] for event in log["events"]] == ["chief"]
 
 
+def test_who_takes_a_label_back_is_in_the_log(site: Any) -> None:
+    for client in ("chief", None):
+        buffer = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(site.lesion)).save(buffer, format="PNG")
+        site.http.put(
+            f"/datastore/label?image={site.ids[0]}",
+            files={"label": ("label.png", buffer.getvalue())},
+            data={"params": json.dumps({"client_id": "ann", "pathology": "benign"})},
+        )
+        named = {"client_id": client} if client else {}
+        reply = site.http.delete("/datastore/label", params={"id": site.ids[0], **named})
+        assert reply.status_code == 200
+
+    log = site.http.get("/sonoloop/events", params={"kind": "annotation_withdrawn"}).json()
+    assert [event["actor"] for event in log["events"]] == ["unknown", "chief"]
+
+
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [
@@ -39,6 +56,7 @@ def test_the_history_of_an_image_and_the_log_are_told(site: Any) -> None:
         ("/sonoloop/history/..%2fetc", 404, "not_found"),
         ("/sonoloop/history/a..b", 400, "invalid_id"),
         ("/sonoloop/events?kind=nonsense", 400, "invalid_request"),
+        ("/sonoloop/events?actor=a%00b", 422, "invalid_request"),
         ("/sonoloop/events?limit=0", 422, "invalid_request"),
         ("/sonoloop/events?before=x", 422, "invalid_request"),
     ],

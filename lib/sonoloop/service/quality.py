@@ -206,7 +206,8 @@ def dismissal(params: Mapping[str, Any]) -> tuple[str, str]:
     who = params.get("reviewer") or params.get("client_id")
     reason = params.get("reason")
     for name, value in (("reviewer", who), ("reason", reason)):
-        if not isinstance(value, str) or not 0 < len(value.strip()) <= MAX_REASON:
+        fits = isinstance(value, str) and 0 < len(value.strip()) <= MAX_REASON
+        if not fits or "\0" in str(value):  # not every database can keep a NUL
             raise InvalidRequestError(
                 f"to dismiss a flag needs {name}, text of at most {MAX_REASON} characters, "
                 f"got {value!r:.80}"

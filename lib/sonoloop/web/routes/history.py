@@ -7,7 +7,10 @@ from fastapi import APIRouter, Query
 from sonoloop.errors import InvalidRequestError
 from sonoloop.service.history import event_json, image_history
 from sonoloop.store.events import EVENT_KINDS
+from sonoloop.web.bodies import Name
 from sonoloop.web.parsing import ServiceDep
+
+NameQuery = Annotated[Name, Query()]
 
 router = APIRouter(prefix="/sonoloop", tags=["Trace"])
 
@@ -23,9 +26,9 @@ def history(service: ServiceDep, image: str) -> dict[str, Any]:
 def events(
     service: ServiceDep,
     *,
-    image: str | None = None,
-    actor: str | None = None,
-    model: str | None = None,
+    image: NameQuery | None = None,
+    actor: NameQuery | None = None,
+    model: NameQuery | None = None,
     kind: str | None = None,
     before: int | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,

@@ -12,8 +12,10 @@ from sonoloop.service.images import extension_of
 from sonoloop.service.labelling import parse_submission
 from sonoloop.service.listing import label_json
 from sonoloop.service.server import Service
+from sonoloop.store.events import UNKNOWN
 from sonoloop.store.ids import validate_tag
 from sonoloop.web import replies
+from sonoloop.web.bodies import Name
 from sonoloop.web.parsing import ServiceDep, file_of, json_object
 
 router = APIRouter(prefix="/datastore", tags=["Datastore"])
@@ -70,11 +72,14 @@ def check_label(service: ServiceDep, image: str, tag: str = "final") -> Response
 
 @router.delete("/label")
 def withdraw_label(
-    service: ServiceDep, image: Annotated[str, Query(alias="id")], tag: str = "final"
+    service: ServiceDep,
+    image: Annotated[str, Query(alias="id")],
+    tag: str = "final",
+    client_id: Annotated[Name, Query()] = UNKNOWN,
 ) -> dict[str, Any]:
-    """Take a label back: the image counts as unlabelled again, the history keeps it."""
+    """Take a label back: the image counts as unlabelled again, the history keeps it and by whom."""
     record = service.images.record(image)
-    service.store.annotations.withdraw(record.image_id, validate_tag(tag))
+    service.store.annotations.withdraw(record.image_id, validate_tag(tag), actor=client_id)
     service.quality.look_at(record.image_id)
     service.info.touch()
     return {}
