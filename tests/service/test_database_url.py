@@ -10,6 +10,7 @@ import pytest
 from postgres import PostgresServer
 from sonoloop.errors import StoreError
 from sonoloop.labels import Pathology
+from sonoloop.service import processes
 from sonoloop.service.server import Service
 from sonoloop.settings import PipelineSettings, ServerSettings
 from sonoloop.store import NewAnnotation
@@ -27,7 +28,10 @@ def test_labels_and_trainings_of_the_server_and_its_worker_lie_in_it(
     worker: Callable[[str], Any],
     database_url: str,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A niced process takes long to start on a machine that is busy with other tests.
+    monkeypatch.setattr(processes, "NICENESS", 0)
     service = open_service(command=worker("train"), database_url=database_url)
     mask = np.zeros((40, 60), dtype=np.uint8)
     mask[10:20, 15:30] = 1

@@ -83,11 +83,12 @@ def store(
 
 
 def _show_store(figures: dict[str, Any]) -> None:
-    table = Table("images", "call", "p50 ms", "p95 ms", "max ms", "start s", title="store")
+    names = {"p50_ms": "p50 ms", "p95_ms": "p95 ms", "max_ms": "max ms", "cpu_p95_ms": "CPU p95 ms"}
+    table = Table("images", "call", *names.values(), "start s", title="store")
     for row in figures["rows"]:
         calls = {f"next sample, {name}": spread for name, spread in row["next"].items()}
         for call, spread in (calls | {"save label": row["save"]}).items():
-            times = [f"{spread[name]:.1f}" for name in ("p50_ms", "p95_ms", "max_ms")]
+            times = [f"{spread[name]:.1f}" for name in names]
             table.add_row(f"{row['images']:,}", call, *times, f"{row['start_s']:.2f}")
     out.print(table)
     out.print(

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from sonoloop.active_learning.candidates import Proposal
-from sonoloop.cli.timing import spread, timed
+from sonoloop.cli.timing import spread
 from sonoloop.evaluation.plots.style import BLUE, DPI, GREY, ORANGE, SKY, tidy
 from sonoloop.geometry import LabelMap
 from sonoloop.records import ImageRecord
@@ -37,7 +37,10 @@ NEXT_TARGET_MS: Final = 50.0
 SAVE_TARGET_MS: Final = 30.0
 START_TARGET_S: Final = 8.0
 
+T = TypeVar("T")
 Figures: TypeAlias = dict[str, Any]
+Cost: TypeAlias = tuple[float, float]
+"""Seconds on the wall, and of the processor."""
 
 
 def image_id(number: int) -> str:
@@ -137,12 +140,12 @@ def measure_size(workspace: Path, size: int, *, calls: int, readers: Sequence[st
         hand_out(store, "first", readers[0], seconds=LEASE_S)
         start_s = time.perf_counter() - began
         figures: Figures = {"images": size, "fill_s": fill_s, "start_s": start_s, "next": {}}
-        saves: list[float] = []
+        saves: list[Cost] = []
         for strategy in STRATEGIES:
             nexts, saved = _loop(store, strategy, calls=calls, readers=readers)
-            figures["next"][strategy] = spread(nexts)
+            figures["next"][strategy] = _told(nexts)
             saves += saved
-        figures["save"] = spread(saves)
+        figures["save"] = _told(saves)
     return figures
 
 
@@ -159,22 +162,32 @@ def _rank(store: Store) -> None:
 
 def _loop(
     store: Store, strategy: str, *, calls: int, readers: Sequence[str]
-) -> tuple[list[float], list[float]]:
-    """Seconds of next samples and of the saves that follow; readers take turns."""
+) -> tuple[list[Cost], list[Cost]]:
+    """Cost of next samples and of the saves that follow; readers take turns."""
     nexts, saves = [], []
     for turn in range(calls + WARM_UP):
         reader, mask = readers[turn % len(readers)], outline(turn)
-        began = time.perf_counter()
-        handed = hand_out(store, strategy, reader, seconds=LEASE_S)
-        took = time.perf_counter() - began
+        handed, asking = _clocked(partial(hand_out, store, strategy, reader, seconds=LEASE_S))
         if handed is None:
             break
         new = NewAnnotation(image_id=handed.image.image_id, reader=reader, base_revision=0)
-        saved = timed(partial(store.annotations.save, new, mask))
+        _, saving = _clocked(partial(store.annotations.save, new, mask))
         if turn >= WARM_UP:
-            nexts.append(took)
-            saves.append(saved)
+            nexts.append(asking)
+            saves.append(saving)
     return nexts, saves
+
+
+def _clocked(call: Callable[[], T]) -> tuple[T, Cost]:
+    began, worked = time.perf_counter(), time.process_time()
+    answer = call()
+    return answer, (time.perf_counter() - began, time.process_time() - worked)
+
+
+def _told(costs: Sequence[Cost]) -> Figures:
+    """Wall times, and the processor's part of them, which a busy machine changes little."""
+    cpu = spread([cpu for _, cpu in costs])
+    return spread([wall for wall, _ in costs]) | {"cpu_p95_ms": cpu["p95_ms"]}
 
 
 def measure(
