@@ -24,9 +24,9 @@ def database_url(postgres_server: PostgresServer) -> Iterator[str]:
 
 
 def test_labels_and_trainings_of_the_server_and_its_worker_lie_in_it(
+    database_url: str,  # first: it must outlive the service
     open_service: Callable[..., Service],
     worker: Callable[[str], Any],
-    database_url: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -47,7 +47,7 @@ def test_labels_and_trainings_of_the_server_and_its_worker_lie_in_it(
 
 
 def test_a_second_server_of_the_database_is_refused_also_from_another_workspace(
-    open_service: Callable[..., Service], database_url: str, studies: Path, tmp_path: Path
+    database_url: str, open_service: Callable[..., Service], studies: Path, tmp_path: Path
 ) -> None:
     service = open_service(database_url=database_url)
     given = (str(studies), tmp_path / "elsewhere", ServerSettings(rescan_s=0), PipelineSettings())

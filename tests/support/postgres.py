@@ -16,6 +16,8 @@ from psycopg import sql
 
 INSTALLED: Final = Path("/usr/lib/postgresql")
 USER: Final = "sonoloop"
+UNTIL_TOLD: Final = 'read _; "$0" -D "$1" -m immediate -w stop >/dev/null; rm -rf "$2"'
+"""Waits for the end of its input, which comes however the tests end, and clears away."""
 UNSAFE_AND_QUICK: Final = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -96,14 +98,11 @@ def running(folder_of_programs: Path) -> Iterator[PostgresServer]:
     data, log = folder / "data", folder / "log"
 
     def call(program: str, arguments: Sequence[str]) -> None:
-        done = subprocess.run(
-            [str(folder_of_programs / program), *arguments],
-            user=user,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log.open("a"),
-            stderr=subprocess.STDOUT,
-        )
+        command = [str(folder_of_programs / program), *arguments]
+        with log.open("a") as told:
+            done = subprocess.run(
+                command, user=user, cwd=folder, stdin=subprocess.DEVNULL, stdout=told, stderr=told
+            )
         assert done.returncode == 0, log.read_text()
 
     try:
@@ -115,9 +114,19 @@ def running(folder_of_programs: Path) -> Iterator[PostgresServer]:
         with (data / "postgresql.conf").open("a") as file:
             file.write(f"{settings}unix_socket_directories = '{folder}'\n")
         call("pg_ctl", ["-D", str(data), "-l", str(folder / "server.log"), "-w", "start"])
-        try:
-            yield PostgresServer(folder)
-        finally:
-            call("pg_ctl", ["-D", str(data), "-m", "immediate", "-w", "stop"])
-    finally:
+    except BaseException:
         shutil.rmtree(folder)
+        raise
+    keeper = subprocess.Popen(
+        ["sh", "-c", UNTIL_TOLD, str(folder_of_programs / "pg_ctl"), str(data), str(folder)],
+        user=user,
+        cwd="/",
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        yield PostgresServer(folder)
+    finally:
+        assert keeper.stdin is not None
+        keeper.stdin.close()
+        keeper.wait()
