@@ -122,3 +122,27 @@ def _show(figures: dict[str, Any]) -> None:
         f"then, {start['idle_rss_mb']:.0f} MB with both models loaded, "
         f"{start['loaded_rss_mb']:.0f} MB after the load"
     )
+
+
+@app.command()
+def rollback(
+    rounds: Annotated[int, typer.Option(min=1, help="Rollbacks measured.")] = 20,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures there too.")
+    ] = None,
+) -> None:
+    """Time until the version before answers again, and that it has the very same bytes.
+
+    Example: sonoloop bench rollback --rounds 20
+    """
+    with errors_told(), tempfile.TemporaryDirectory(prefix="sonoloop-bench-") as workspace:
+        from sonoloop.cli.bench_rollback import measure_rollback
+
+        figures = measure_rollback(Path(workspace), rounds=rounds)
+        out.print(
+            f"{figures['rounds']} rollbacks of the segmenter, both versions in memory: p50 "
+            f"{figures['p50_ms']:.0f} ms, max {figures['max_ms']:.0f} ms; compiled on the disk "
+            f"only: {figures['after_restart_ms']:.0f} ms; sha256 of the weights unchanged"
+        )
+        if json_file:
+            json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
