@@ -65,7 +65,10 @@ function bar(training, title) {
 function curves(task, training) {
   const figure = FIGURES[/** @type {keyof typeof FIGURES} */ (training.figure)] ?? "figure";
   const { loss, metric } = training.curve;
-  if (!loss.length && !metric.length) return nothing("The curve begins with the first step.");
+  if (!loss.length && !metric.length) {
+    const active = ACTIVE.includes(training.status);
+    return nothing(active ? "The curve begins with the first step." : "This training left no curve.");
+  }
   return h(
     "div",
     { class: "pair" },
