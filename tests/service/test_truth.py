@@ -275,3 +275,4 @@ class TestWhoseWordCounts:
             store.reviews.accept(saved.annotation_id, "chief")
 
         assert len(training_truth(store)) == int(accepted)
+        assert len(training_truth(store, doubted_too=True)) == 1

@@ -54,7 +54,7 @@ class ScoringService:
         return self._jobs.start("scoring", method, request, self._run, wait=wait)
 
     def _run(self, handle: JobHandle) -> str:
-        truth = training_truth(self._store, method=self._consensus)
+        truth = training_truth(self._store, method=self._consensus, doubted_too=True)
         scores: list[float] = []
         for done, known in enumerate(truth, start=1):
             if handle.should_stop():

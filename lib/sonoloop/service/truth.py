@@ -81,9 +81,14 @@ def believe(image: ImageRecord, annotations: Sequence[Annotation]) -> Belief:
     return Belief(image=image, standing=standing, annotations=tuple(newest.values()))
 
 
-def beliefs(store: Store) -> list[Belief]:
-    """What is believed of every image that may be learned from, oldest image first."""
-    doubted = store.quality.open_images()
+def beliefs(store: Store, *, doubted_too: bool = False) -> list[Belief]:
+    """What is believed of every image that may be learned from, oldest image first.
+
+    Args:
+        store: Where images and annotations are.
+        doubted_too: Keep images with an open quality flag.
+    """
+    doubted = frozenset() if doubted_too else store.quality.open_images()
     refused: dict[str, int] = {}
     for skip in store.skips.standing("not_assessable"):
         refused[skip.image_id] = refused.get(skip.image_id, 0) + 1
@@ -106,6 +111,7 @@ def training_truth(
     *,
     method: ConsensusMethod = "majority",
     outlines: bool = True,
+    doubted_too: bool = False,
 ) -> list[LabelledImage]:
     """The images a training may learn from, oldest first.
 
@@ -116,12 +122,14 @@ def training_truth(
         method: How outlines of several readers become one.
         outlines: False spares making outlines of several readers: each image then lists those of
             its readers, which is enough to count by.
+        doubted_too: Keep images with an open quality flag. For figures that compare a model with
+            readers: without the labels far from it, it would look better than it is.
 
     Raises:
         StoreError: If the cache of the workspace cannot be written.
     """
     images, gone = [], 0
-    for belief in beliefs(store):
+    for belief in beliefs(store, doubted_too=doubted_too):
         try:
             path = path_of(belief.image)
         except NotFoundError:
