@@ -12,6 +12,7 @@ from monailabel.interfaces.exception import MONAILabelError
 from sonoloop.errors import SonoloopError
 from sonoloop.records import Job
 from sonoloop.service.info import TRAINERS
+from sonoloop.service.processes import database_url
 from sonoloop.service.scoring import METHODS
 from sonoloop.service.server import Service
 from sonoloop.tasks.conf import parse_conf
@@ -45,7 +46,13 @@ class ServedApp:
             chosen = parse_conf(conf)
             self.behind_proxy = chosen.place.behind_proxy
             workspace = chosen.place.workspace.expanduser().resolve()
-            self.service = Service.open(studies, workspace, chosen.server, chosen.pipeline)
+            self.service = Service.open(
+                studies,
+                workspace,
+                chosen.server,
+                chosen.pipeline,
+                database_url=database_url(),
+            )
         logger.info("workspace %s", workspace)
         atexit.register(self.service.close)
 
