@@ -214,10 +214,9 @@ class TestQueue:
 
         assert [queued.record.image_id for queued in head] == [ids[0], ids[2]]
 
+    @pytest.mark.parametrize("kind_of_database", ["sqlite"], indirect=True)
     def test_the_best_is_found_by_an_index(self, store: Store, ids: list[str]) -> None:
         self.fill(store, ids)
-        if not store._database.is_sqlite:
-            pytest.skip("SQLite's plan is looked at")
         statements: list[str] = []
         with store._database.engine.connect() as connection:
             plan = connection.exec_driver_sql(
