@@ -95,10 +95,9 @@ def simulate(
             rounds=rounds,
         )
         chosen = {name: strategy_named(name) for name in names}
-        given = {"size_px": size, "threads": threads}
-        settings = ProxySettings.from_conf(
-            {n: v for n, v in given.items() if v is not None} | named_values(pairs)
-        )
+        given: dict[str, object] = {"size_px": size, "threads": threads}
+        told = {name: value for name, value in given.items() if value is not None}
+        settings = ProxySettings.from_conf({**told, **named_values(pairs)})
         files = CellFiles(out_dir)
         if not report_only:
             quiet_logs()

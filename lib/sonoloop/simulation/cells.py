@@ -101,9 +101,10 @@ class CellFiles:
         return known
 
     def read(self, strategy: str, seed: int, number: int, *, described: str) -> Cell | None:
-        """A finished cell; None when it is not there or of a strategy described otherwise."""
+        """A finished cell; None when it is absent, torn, or of a strategy described otherwise."""
         content = _read(self._path(strategy, seed, number))
-        if content is None or content.get("described") != described:
+        fields = {field.name for field in dataclasses.fields(Cell)}
+        if content is None or set(content) != fields or content["described"] != described:
             return None
         lists = {name: tuple(content[name]) for name in ("labelled", "chosen")}
         return Cell(**{**content, **lists})
