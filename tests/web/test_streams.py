@@ -107,7 +107,7 @@ def test_the_end_of_the_web_server_is_found_by_its_handler_of_signals(
             """What a server is called back by."""
 
     handler: Callable[[], None] = WebServer().handle_exit
-    monkeypatch.setattr(streams.signal, "getsignal", lambda _number: handler)
+    monkeypatch.setattr("signal.getsignal", lambda _number: handler)
     shown = Shown([("board", "1", "{}")])
 
     frames = told(shown)

@@ -78,7 +78,7 @@ export function show(place, ...contents) {
     if (open.has(keyOf(details))) details.setAttribute("open", "");
   }
   if (key === null) return;
-  const again = [...place.querySelectorAll("[data-key]")].find((found) => keyOf(found) === key);
+  const again = [...place.querySelectorAll("[data-key]:not(:disabled)")].find((found) => keyOf(found) === key);
   const target = again ?? place.closest("section")?.querySelector("h2");
   if (target instanceof HTMLElement || target instanceof SVGElement) {
     if (!again) target.setAttribute("tabindex", "-1");
