@@ -64,7 +64,8 @@ def frozen_encoder(name: str) -> FrozenEncoder:
         with torch.random.fork_rng():
             torch.manual_seed(0)
             network = build_network("segmentation", f"attention_unet_{ENCODERS[0]}")
-        return FrozenEncoder(network.encoder, source=f"{ENCODERS[0]}, random weights")
+        encoder = cast(nn.Module, network.encoder)
+        return FrozenEncoder(encoder, source=f"{ENCODERS[0]}, random weights")
     if name != "auto":
         return _from_imagenet(name)
     for known in ENCODERS:
@@ -117,7 +118,7 @@ class ProxyDecoder(nn.Module):
         self.coarse = _refine(coarse, members, _point(coarse, middle, members))
         self.middle = _refine(middle, members, _point(middle, fine, members))
         self.fine = _refine(fine, members, nn.Dropout2d(dropout), _point(fine, members, members))
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """Logits (N, M, S / 4, S / 4) of feature maps, fine to coarse."""
