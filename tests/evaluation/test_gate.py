@@ -237,10 +237,36 @@ class TestDoubtfulLabels:
         assert decision.verdict == "held"
         assert decision.reason.startswith("the gain rests on 6 images whose label has nothing")
 
-    def test_a_serving_model_of_unknown_figures_raises_no_suspicion(
+    def test_outlines_that_cover_most_of_their_image_are_suspect(
         self, outlined: Callable[..., list[Case]]
     ) -> None:
-        assert judged(outlined(spread(0.6)), outlined(spread(0.3))).verdict == "published"
+        def covering(cases: list[Case], count: int) -> list[Case]:
+            return [
+                dataclasses.replace(case, lesion_share=0.9 if n < count else 0.1)
+                for n, case in enumerate(cases)
+            ]
+
+        many, few = (
+            judged(covering(outlined(spread(0.9)), count), covering(outlined(spread(0.5)), count))
+            for count in (4, 2)
+        )
+
+        assert many.verdict == "held"
+        assert "4 of 30 newly labelled locked lesions cover more than half" in many.reason
+        assert many.suspects == ("l0", "l1", "l2", "l3")
+        assert few.verdict == "published"
+
+    def test_beside_a_serving_model_of_unknown_figures_only_nonsense_is_suspect(
+        self, outlined: Callable[..., list[Case]]
+    ) -> None:
+        poor = judged(outlined(spread(0.6)), outlined(spread(0.3)))
+        nonsense = judged(outlined(spread(0.6)), outlined([0.0] * PATIENTS), reference=0.15)
+        unknown = judged(outlined(spread(0.6)), outlined([0.02] * PATIENTS))
+
+        assert poor.verdict == "published"
+        assert [nonsense.verdict, unknown.verdict] == ["held", "held"]
+        assert "far below its own 0.150" in nonsense.reason
+        assert "no better than chance" in unknown.reason
 
 
 class TestClassifiers:

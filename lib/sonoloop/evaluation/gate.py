@@ -19,6 +19,7 @@ from typing import Final
 
 from sonoloop.evaluation.cases import Case
 from sonoloop.evaluation.figures import (
+    COIN,
     Pairs,
     comparisons,
     differences,
@@ -36,6 +37,13 @@ MIN_NEW: Final = 5
 
 NOTHING_IN_COMMON: Final = 0.1
 """Dice below which a label and the serving model's outline are taken to mean different things."""
+
+LARGEST_SHARE: Final = 0.5
+"""Share of the image that hardly a lesion exceeds: one of 746 images of BUS-BRA folds 1-4 (every
+second) does."""
+LARGE_AMONG: Final = 0.1
+MIN_LARGE: Final = 3
+"""So many lesions beyond it, among them all and at least, are no chance."""
 
 NAMES: Final[dict[Measure, str]] = {
     "dice": "mean Dice",
@@ -181,19 +189,41 @@ def _suspects(
     Empty when they are not.
     """
     new = pairs.where(lambda case: not background.trusts(case))
+    covering = _covering(new)
+    if covering:
+        return covering
     found, own = level(new), background.reference
-    if own is None or found.ci95 is None or found.patients < MIN_NEW:
+    if found.ci95 is None or found.patients < MIN_NEW:
         return "", ()
-    if found.ci95[1] >= own - settings.suspect_drop:
+    floor, name = NOTHING_IN_COMMON, NAMES["dice"]
+    if pairs.task == "classification":
+        floor, name = COIN, NAMES["auc"]
+    if found.ci95[1] >= max(floor, (own or 0.0) - settings.suspect_drop):
         return "", ()
-    name = NAMES["dice" if pairs.task == "segmentation" else "auc"]
+    usual = "no better than chance" if own is None else f"far below its own {own:.3f}"
     told = (
         f"the labels are suspect: on {found.patients} newly labelled locked patients the serving "
         f"model reaches a {name} of {found.value:.3f} (95 % interval {found.ci95[0]:.3f} to "
-        f"{found.ci95[1]:.3f}), far below its own {own:.3f}; look at these labels (inside out? "
-        f"classes swapped?), or publish by hand if the images are of another kind"
+        f"{found.ci95[1]:.3f}), {usual}; look at these labels (inside out? classes swapped?), or "
+        f"publish by hand if the images are of another kind"
     )
     return told, tuple(case.image_id for case in new.serving)
+
+
+def _covering(new: Pairs) -> tuple[str, tuple[str, ...]] | None:
+    """Why outlines are suspect that cover most of their image, as masks drawn inside out do."""
+    if new.task != "segmentation":
+        return None
+    lesions = [case for case in new.serving if case.has_lesion]
+    large = [case for case in lesions if (case.lesion_share or 0.0) > LARGEST_SHARE]
+    if len(large) < max(MIN_LARGE, LARGE_AMONG * len(lesions)):
+        return None
+    told = (
+        f"the labels are suspect: {len(large)} of {len(lesions)} newly labelled locked lesions "
+        f"cover more than half of their image; look at these labels (inside out?), or publish by "
+        f"hand if they are right"
+    )
+    return told, tuple(case.image_id for case in large)
 
 
 def _on_trusted(
