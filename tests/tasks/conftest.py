@@ -13,6 +13,7 @@ from PIL import Image
 from fakes import fake_worker, load_threshold
 from sonoloop.imaging.write_dicom import UltrasoundDicom, write_ultrasound_dicom
 from sonoloop.networks.card import ModelCard, write_card
+from sonoloop.quality.doubt import FLAG_KINDS
 from sonoloop.records import ModelTask
 from sonoloop.service.server import Service
 from sonoloop.settings import PipelineSettings, ServerSettings
@@ -87,7 +88,8 @@ def open_service(studies: Path, shipped: Path, tmp_path: Path) -> Iterator[Calla
     def opening(**options: Any) -> Service:
         chosen: dict[str, Any] = {"shipped_models": shipped, "command": fake_worker} | options
         workspace = tmp_path / f"workspace{len(opened)}"
-        server = ServerSettings(rescan_s=0, training_threads=1)
+        # Drawn frames are black: every label on them is doubtful.
+        server = ServerSettings(rescan_s=0, training_threads=1, quality_ignored=FLAG_KINDS)
         service = Service.open(
             str(studies),
             workspace,
