@@ -65,7 +65,9 @@ export function prepareDialog() {
   at("confirm-yes").addEventListener("click", yes);
   at("confirm-no").addEventListener("click", () => dialog.close("no"));
   field.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "Enter" && !event.isComposing) yes();
+    if (event.key !== "Enter" || event.isComposing) return;
+    event.preventDefault(); // else the button that has the focus next is pressed by the same key
+    yes();
   });
 }
 
