@@ -142,7 +142,7 @@ class TestReport:
         write_report(PLAN, DESCRIBED, write(tmp_path, lead_of_better), command="")
 
         for name in ("curves.png", "leads.png"):
-            assert 5_000 < (tmp_path / name).stat().st_size < 120_000
+            assert 5_000 < (tmp_path / name).stat().st_size < 80_000
 
     def test_a_winner_is_named(self, tmp_path: Path) -> None:
         told = verdict(found(tmp_path))

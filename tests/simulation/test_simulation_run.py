@@ -192,6 +192,16 @@ class TestResuming:
         assert len(watch.reused) == cells_of(PLAN)
         assert {name for seed, name, _ in watch.computed if seed < 2} == {"bald"}
 
+    def test_rounds_can_be_added(self, tmp_path: Path) -> None:
+        longer = dataclasses.replace(PLAN, rounds=4)
+        run(tmp_path / "at once", FakeLearner(), longer)
+        run(tmp_path / "later", FakeLearner())
+
+        watch = run(tmp_path / "later", FakeLearner(), longer)
+
+        assert cells(tmp_path / "later") == cells(tmp_path / "at once")
+        assert {number for _, name, number in watch.computed} == {2, 3}
+
 
 class TestDefinition:
     def test_a_folder_holds_one_simulation(self, tmp_path: Path) -> None:

@@ -7,10 +7,9 @@ from typing import Any, Final
 from sonoloop.evaluation.plots.style import told
 from sonoloop.simulation.cells import CellFiles
 from sonoloop.simulation.plan import Plan
-from sonoloop.simulation.plot import curves_plot, leads_plot
+from sonoloop.simulation.plot import SHORT, curves_plot, leads_plot, save_small
 from sonoloop.simulation.results import BASELINES, SHARES, beats, read_curves, results
 
-TITLES: Final = {"dice": "Dice", "auc": "AUC"}
 FOOT: Final = (
     "Values are means over seeds with 95 % intervals by Student's t; they tell of seeds, not of "
     "other patients. Area: mean height of the curve over the logarithm of the number of labels. "
@@ -51,7 +50,7 @@ def write_report(
     (folder / "report.md").write_text(markdown(found), encoding="utf-8")
     for name, figure in (("curves.png", curves_plot(found)), ("leads.png", leads_plot(found))):
         if figure is not None:
-            figure.savefig(folder / name)
+            save_small(figure, folder / name)
     return found
 
 
@@ -88,7 +87,7 @@ def verdict(found: dict[str, Any]) -> str:
                 who = ", ".join(ahead) if ahead else "No strategy"
                 verb = "beat" if len(ahead) > 1 else "beats"
                 lines.append(
-                    f"{who} {verb} {baseline} in the area under the {TITLES[metric]} curve "
+                    f"{who} {verb} {baseline} in the area under the {SHORT[metric]} curve "
                     "(p < 0.05 after Holm's correction)."
                 )
     return "\n".join(f"- {line}" for line in lines) or "There is no baseline to compare with."
@@ -108,7 +107,7 @@ def _curves(found: dict[str, Any], metric: str) -> str:
     ]
     full = told(found["full"][metric])
     return (
-        f"## {TITLES[metric]} by number of labels\n\n{_table(['strategy', *counts], rows)}\n\n"
+        f"## {SHORT[metric]} by number of labels\n\n{_table(['strategy', *counts], rows)}\n\n"
         f"All labels: {full}."
     )
 
@@ -124,7 +123,7 @@ def _economy(found: dict[str, Any], metric: str) -> str:
         for name, of in found["strategies"].items()
     ]
     head = ["strategy", "area", *(f"labels for {share:.0%}" for share in SHARES)]
-    return f"## {TITLES[metric]}: area and labels needed\n\n{_table(head, rows)}"
+    return f"## {SHORT[metric]}: area and labels needed\n\n{_table(head, rows)}"
 
 
 def labels_told(figure: dict[str, Any], last: int) -> str:
@@ -143,7 +142,7 @@ def labels_told(figure: dict[str, Any], last: int) -> str:
 
 
 def _comparison(found: dict[str, Any], metric: str) -> str:
-    sections = [f"## {TITLES[metric]}: leads in area"]
+    sections = [f"## {SHORT[metric]}: leads in area"]
     for baseline, rows in found["comparisons"][metric].items():
         cells = [
             [

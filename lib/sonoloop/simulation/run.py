@@ -103,34 +103,34 @@ class _Worker:
         labelled: tuple[str, ...] = ()
         for number in range(len(counts)):
             cell = self.files.read(name, self.seed, number, described=strategy.description)
-            reused = cell is not None and (number == 0 or cell.labelled == labelled)
+            adds = counts[number + 1] - counts[number] if number + 1 < len(counts) else 0
+            reused = (
+                cell is not None
+                and (number == 0 or cell.labelled == labelled)
+                and len(cell.chosen) == adds  # the last round of a shorter plan chose none
+            )
             if cell is None or not reused:
                 if number == 0:
                     labelled = first_choice(strategy, self.learner.pool, counts[0], seed=self.seed)
-                cell = self._cell(name, strategy, number, labelled, counts)
+                cell = self._cell(name, strategy, number, labelled, adds)
                 self.files.write(cell)
             self.watch.done(cell, reused=reused)
             labelled = cell.labelled + cell.chosen
 
     def _cell(
-        self,
-        name: str,
-        strategy: Strategy,
-        number: int,
-        labelled: tuple[str, ...],
-        counts: Sequence[int],
+        self, name: str, strategy: Strategy, number: int, labelled: tuple[str, ...], adds: int
     ) -> Cell:
         outcome, seconds = self._learn(labelled)
         began = time.monotonic()
         chosen: tuple[str, ...] = ()
-        if number + 1 < len(counts):
+        if adds:
             scored = bool(set(strategy.needs) - {EMBEDDINGS})
             chosen = next_batch(
                 strategy,
                 self.learner.pool,
                 labelled,
                 outcome.scores() if scored else {},
-                count=counts[number + 1] - counts[number],
+                count=adds,
                 seed=draw(self.seed, number + 1),
             )
         return Cell(
