@@ -161,9 +161,9 @@ def test_a_loss_of_evenly_drawn_examples_is_least_where_outputs_follow_the_share
     loss = _Loss(classes, 3)
     drawn = (torch.zeros(2, 3), torch.eye(3)[1:])
 
-    followed, even = (
-        float(loss(lambda _, row=row: torch.log(torch.tensor([row, row])), drawn))
-        for row in ([1e-3, 0.75, 0.25], [1e-3, 0.5, 0.5])
-    )
+    def of(shares: list[float]) -> float:
+        return float(loss(lambda _: torch.log(torch.tensor([shares, shares])), drawn))
+
+    followed, even = of([1e-3, 0.75, 0.25]), of([1e-3, 0.5, 0.5])
 
     assert followed < even

@@ -222,10 +222,9 @@ class DualStagePipeline:
     def _classify(self, looks: Looks, tight: Sequence[Box]) -> Batch:
         crops = self._crops(looks, tight).batch
         if self.settings.test_time_flips:
-            straight, mirrored = np.split(
-                self._classifier(np.concatenate([crops, crops[..., ::-1]])), 2
-            )
-            rows = spread((straight + mirrored) / 2, self._places)
+            both = self._classifier(np.concatenate([crops, crops[..., ::-1]]))
+            views = both.reshape(2, len(crops), -1)
+            rows = spread(views.mean(axis=0, dtype=np.float32), self._places)
         else:
             rows = spread(self._classifier(crops), self._places)
         repeats = max(1, len(tight)) // len(rows)
