@@ -8,7 +8,7 @@ import { h, svg } from "../dom.js";
  * @typedef {{x: number, y: number, told: string, hollow?: boolean}} Point
  * @typedef {{name: string, className: string, points: Point[]}} Series
  * @typedef {{key: string, title: string, xLabel: string, yLabel: string, series: Series[],
- *   width?: number, height?: number, yFrom?: number, yTo?: number, legend?: boolean}} LineChart
+ *   width?: number, height?: number, yFrom?: number, yTo?: number, whole?: boolean}} LineChart
  * @typedef {{key: string, title: string, yLabel: string, width?: number, height?: number,
  *   bars: {label: string, value: number, told: string}[]}} BarChart
  */
@@ -85,8 +85,9 @@ export function lineChart(chart) {
   const inner = frame(width, height, chart.yLabel);
   const px = (/** @type {number} */ x) => inner.left + ((x - x0) / (x1 - x0)) * inner.w;
   const py = (/** @type {number} */ y) => MARGIN.top + (1 - (y - y0) / (y1 - y0)) * inner.h;
+  const xs = ticks(x0, x1, Math.max(2, Math.floor(inner.w / 56)));
   const picture = canvas(width, height, inner, {
-    xs: placed(ticks(x0, x1, Math.max(2, Math.floor(inner.w / 56))), px),
+    xs: placed(chart.whole ? xs.filter(Number.isInteger) : xs, px),
     ys: placed(ticks(y0, y1, Math.max(2, Math.floor(inner.h / 28))), py),
     xLabel: chart.xLabel,
     yLabel: chart.yLabel,

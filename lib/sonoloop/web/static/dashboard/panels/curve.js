@@ -27,6 +27,7 @@ export function showCurve(models) {
       xLabel: "labels trained on",
       yLabel: "Dice, AUC",
       series,
+      whole: true,
       width: 520,
       height: 290,
     }),
