@@ -276,3 +276,16 @@ class TestWhoseWordCounts:
 
         assert len(training_truth(store)) == int(accepted)
         assert len(training_truth(store, doubted_too=True)) == 1
+
+    @pytest.mark.parametrize(("far", "kept"), [(1, 2), (2, 3)])
+    def test_a_model_far_from_most_labels_is_doubted_instead_of_them(
+        self, store: Store, say: Say, far: int, kept: int
+    ) -> None:
+        doubt = Doubt(kind="far_from_model", subject="model", sentence="for the test")
+        for number in range(3):
+            saved = say("a", block(), BENIGN, image_id=f"1.{number}")
+            if number < far:
+                found = {saved.annotation_id: [doubt]}
+                store.quality.settle(saved.image_id, found, kinds=["far_from_model"])
+
+        assert len(training_truth(store)) == kept

@@ -6,7 +6,7 @@ and withdrawn revisions say nothing. Left out are images
 
 * that wait for further readers,
 * that at least half of their readers call not assessable, and
-* with an open quality flag,
+* with an open quality flag (those far from the model's outline only while they are few),
 
 each unless an adjudication or a reviewer's acceptance stands.
 """
@@ -37,6 +37,9 @@ Standing: TypeAlias = Literal["adjudicated", "accepted", "submitted"]
 FOLDER: Final = "consensus"
 FORM: Final = "sonoloop-consensus-1"
 """Part of every name in the cache; another number whenever the rules change."""
+MODEL_DOUBTED: Final = 1 / 3
+"""When more than this share of the answered images is far from the serving model's outline, and
+doubtful for nothing else, they are learned from all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +91,11 @@ def beliefs(store: Store, *, doubted_too: bool = False) -> list[Belief]:
         store: Where images and annotations are.
         doubted_too: Keep images with an open quality flag.
     """
-    doubted = frozenset() if doubted_too else store.quality.open_images()
     refused: dict[str, int] = {}
     for skip in store.skips.standing("not_assessable"):
         refused[skip.image_id] = refused.get(skip.image_id, 0) + 1
     found = [believe(image, annotations) for image, annotations in store.annotations.answers()]
+    doubted = frozenset() if doubted_too else _doubted(store, found)
     return [
         belief
         for belief in found
@@ -103,6 +106,18 @@ def beliefs(store: Store, *, doubted_too: bool = False) -> list[Belief]:
             and refused.get(belief.image.image_id, 0) < len(belief.annotations)
         )
     ]
+
+
+def _doubted(store: Store, found: Sequence[Belief]) -> frozenset[str]:
+    """Images whose labels are doubted.
+
+    A label far from the model's outline says little when the model is wrong everywhere, as a new
+    one or one of other scanners is: then it is the model that is doubted.
+    """
+    doubted = store.quality.open_images()
+    alone = doubted - store.quality.open_images(besides="far_from_model")
+    far = sum(belief.image.image_id in alone for belief in found)
+    return doubted - alone if far > MODEL_DOUBTED * len(found) else doubted
 
 
 def training_truth(

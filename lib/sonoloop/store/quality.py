@@ -84,14 +84,20 @@ class Quality:
             rows = session.execute(_joined().where(QualityFlagRow.id.in_(ids))).tuples()
             return [_flag(*row) for row in rows]
 
-    def open_images(self) -> frozenset[str]:
-        """Ids of images with an open flag, which training leaves out."""
+    def open_images(self, *, besides: FlagKind | None = None) -> frozenset[str]:
+        """Ids of images with an open flag, which training leaves out.
+
+        Args:
+            besides: Kind of flag that does not count.
+        """
         query = (
             select(ImageRow.image_id)
             .join(QualityFlagRow, QualityFlagRow.image == ImageRow.id)
             .where(QualityFlagRow.state == "open")
             .distinct()
         )
+        if besides is not None:
+            query = query.where(QualityFlagRow.kind != besides)
         with self._database.reading() as session:
             return frozenset(session.scalars(query))
 
