@@ -17,6 +17,10 @@ from sonoloop.scenarios.plan import Crop
 from sonoloop.settings import PipelineSettings
 
 
+STRAIGHT = PipelineSettings(test_time_flips=False)
+"""Looks at each image once: what is on the left alone stays there."""
+
+
 class BrightIsMalignant:
     """A classifier whose malignancy is the mean grey of what it is shown."""
 
@@ -65,7 +69,7 @@ def picture() -> UltrasoundImage:
 def test_the_classifier_sees_the_crop_that_is_named(
     picture: UltrasoundImage, crop: Crop, seen: float
 ) -> None:
-    pipeline = DualStagePipeline(LeftHalf(), BrightIsMalignant(), PipelineSettings())
+    pipeline = DualStagePipeline(LeftHalf(), BrightIsMalignant(), STRAIGHT)
     truth = picture.pixels == 200
 
     findings = examiner(pipeline, crop)(picture, truth)
@@ -111,7 +115,7 @@ def test_absent_models_mark_nothing_and_know_nothing(picture: UltrasoundImage) -
 def test_an_unreadable_image_is_told_and_the_others_are_evaluated(setup: Setup) -> None:
     items: list[LabelledImage] = list(setup.sets["north"].images[:3])
     items[1] = dataclasses.replace(items[1], image_path=items[1].image_path.with_name("gone.png"))
-    pipeline = DualStagePipeline(LeftHalf(), BrightIsMalignant(), PipelineSettings())
+    pipeline = DualStagePipeline(LeftHalf(), BrightIsMalignant(), STRAIGHT)
 
     cases, failures = assay(examiner(pipeline, "predicted"), items)
 
