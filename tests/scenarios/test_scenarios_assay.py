@@ -16,7 +16,6 @@ from sonoloop.scenarios.catalogue import Setup
 from sonoloop.scenarios.plan import Crop
 from sonoloop.settings import PipelineSettings
 
-
 STRAIGHT = PipelineSettings(test_time_flips=False)
 """Looks at each image once: what is on the left alone stays there."""
 
