@@ -269,8 +269,8 @@ class TestWhoseWordCounts:
         self, store: Store, say: Say, accepted: bool
     ) -> None:
         saved = say("a", block(), BENIGN)
-        doubt = Doubt(kind="class_without_mask", sentence="for the test")
-        store.quality.settle("1.0", {saved.annotation_id: [doubt]}, kinds=["class_without_mask"])
+        doubt = Doubt(kind="whole_image", sentence="for the test")
+        store.quality.settle("1.0", {saved.annotation_id: [doubt]}, kinds=["whole_image"])
         if accepted:
             store.reviews.accept(saved.annotation_id, "chief")
 
@@ -289,3 +289,15 @@ class TestWhoseWordCounts:
                 store.quality.settle(saved.image_id, found, kinds=["far_from_model"])
 
         assert len(training_truth(store)) == kept
+
+    def test_an_outline_without_class_is_listed_and_learned_from(
+        self, store: Store, say: Say
+    ) -> None:
+        saved = say("a", block(), None)
+        doubt = Doubt(kind="mask_without_class", sentence="for the test")
+        store.quality.settle("1.0", {saved.annotation_id: [doubt]}, kinds=["mask_without_class"])
+
+        (item,) = training_truth(store)
+
+        assert (item.has_mask, item.pathology) == (True, None)
+        assert store.quality.open_images() == {"1.0"}

@@ -17,6 +17,10 @@ FlagKind = Literal[
 ]
 FLAG_KINDS: Final[tuple[FlagKind, ...]] = get_args(FlagKind)
 
+INCOMPLETE: Final[frozenset[FlagKind]] = frozenset({"mask_without_class", "class_without_mask"})
+"""Answers that lack something. What they say is not doubtful, and what they lack no training takes
+from them: 3D Slicer's module, for one, asks for no class."""
+
 FlagState = Literal["open", "dismissed", "fixed"]
 FLAG_STATES: Final[tuple[FlagState, ...]] = get_args(FlagState)
 

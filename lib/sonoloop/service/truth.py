@@ -6,7 +6,8 @@ and withdrawn revisions say nothing. Left out are images
 
 * that wait for further readers,
 * that at least half of their readers call not assessable, and
-* with an open quality flag (those far from the model's outline only while they are few),
+* with an open quality flag (those far from the model's outline only while they are few; a missing
+  class or outline is listed, but what was said is learned from),
 
 each unless an adjudication or a reviewer's acceptance stands.
 """
@@ -24,6 +25,7 @@ from sonoloop.errors import NotFoundError, StoreError
 from sonoloop.evaluation.consensus import consensus, most_suspicious_frequent, worst_most_frequent
 from sonoloop.evaluation.readings import Reading
 from sonoloop.labels import Pathology
+from sonoloop.quality.doubt import INCOMPLETE
 from sonoloop.records import Annotation, ImageRecord, LabelledImage
 from sonoloop.settings import ConsensusMethod
 from sonoloop.store import files
@@ -114,8 +116,8 @@ def _doubted(store: Store, found: Sequence[Belief]) -> frozenset[str]:
     A label far from the model's outline says little when the model is wrong everywhere, as a new
     one or one of other scanners is: then it is the model that is doubted.
     """
-    doubted = store.quality.open_images()
-    alone = doubted - store.quality.open_images(besides="far_from_model")
+    doubted = store.quality.open_images(besides=INCOMPLETE)
+    alone = doubted - store.quality.open_images(besides=INCOMPLETE | {"far_from_model"})
     far = sum(belief.image.image_id in alone for belief in found)
     return doubted - alone if far > MODEL_DOUBTED * len(found) else doubted
 

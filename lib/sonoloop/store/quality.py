@@ -84,11 +84,11 @@ class Quality:
             rows = session.execute(_joined().where(QualityFlagRow.id.in_(ids))).tuples()
             return [_flag(*row) for row in rows]
 
-    def open_images(self, *, besides: FlagKind | None = None) -> frozenset[str]:
-        """Ids of images with an open flag, which training leaves out.
+    def open_images(self, *, besides: Collection[FlagKind] = ()) -> frozenset[str]:
+        """Ids of images with an open flag.
 
         Args:
-            besides: Kind of flag that does not count.
+            besides: Kinds of flags that do not count.
         """
         query = (
             select(ImageRow.image_id)
@@ -96,8 +96,8 @@ class Quality:
             .where(QualityFlagRow.state == "open")
             .distinct()
         )
-        if besides is not None:
-            query = query.where(QualityFlagRow.kind != besides)
+        if besides:
+            query = query.where(QualityFlagRow.kind.not_in(besides))
         with self._database.reading() as session:
             return frozenset(session.scalars(query))
 
