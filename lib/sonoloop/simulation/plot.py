@@ -28,7 +28,8 @@ TITLES: Final = {"dice": "Dice of lesion images", "auc": "AUC of malignancy by p
 SHORT: Final = {"dice": "Dice", "auc": "AUC"}
 TICKS: Final = 4
 """Intervals of an axis of a narrow panel, at most."""
-COLOURS_OF_A_FILE: Final = 64
+COLOURS_OF_A_FILE: Final = 192
+"""Few enough for a small file, enough to keep similar colours of thin lines apart."""
 COLOURS: Final = {
     "auto": VERMILLION,
     "typiclust": ORANGE,
@@ -113,7 +114,7 @@ def leads_plot(found: dict[str, Any]) -> Figure | None:
 
 
 def save_small(figure: Figure, path: Path) -> None:
-    """Write a PNG of few colours, a third of the size that a plot has otherwise."""
+    """Write a PNG of few colours, smaller than a plot is otherwise."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     with Image.open(buffer) as picture:
