@@ -133,6 +133,8 @@ def _raw(pipeline: DualStagePipeline, findings: Findings, path: Path) -> Callabl
     crops = [letterbox(crop_box(pixels, b), classifier.card.input_size_px)[0] for b in boxes]
     crops = crops or [letterbox(pixels, classifier.card.input_size_px)[0]]
     batch = np.stack(crops)[:, None]
+    if pipeline.settings.test_time_flips:
+        square, batch = (np.concatenate([x, x[..., ::-1]]) for x in (square, batch))
     return lambda: (segmenter(square), classifier(batch))
 
 
