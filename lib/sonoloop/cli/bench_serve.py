@@ -32,6 +32,7 @@ from sonoloop.transforms.crop import crop_box, lesion_crop_box
 from sonoloop.transforms.letterbox import letterbox
 
 START_LIMIT_S = 120.0
+STOP_LIMIT_S = 90.0
 WARM_UP = 5
 PROBE_EVERY_S = 0.02
 CLIENT_COUNTS = (1, 2, 4, 8)
@@ -76,7 +77,7 @@ class RunningServer:
     def close(self) -> None:
         """End the server."""
         self._process.terminate()
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=STOP_LIMIT_S)
         self._log.close()
 
 
