@@ -19,6 +19,11 @@
   - TrainingError          a training cannot start or cannot go on
   - ScoreError             an acquisition score cannot be computed or ranked
   - PacsError              the PACS is down or answers nonsense
+  - InstanceRefusedError   the PACS answered and does not take a DICOM instance
+  - DocumentError          a DICOM SEG or SR cannot be made or read
+  - ViewerError            the OHIF viewer cannot be fetched, is damaged, or not supported
+  - AuthenticationError    nobody is logged in, or name, password or token are wrong
+  - ForbiddenError         who is logged in may not do this
   - StoreError             the database or label folder is unusable
   - ArchiveError           a file is no archive of a workspace, or not the one it claims to be
 
@@ -128,6 +133,26 @@ class ScoreError(SonoloopError, ValueError):
 
 class PacsError(SonoloopError, OSError):
     """The PACS is down, slow, or answers nonsense."""
+
+
+class InstanceRefusedError(SonoloopError):
+    """The PACS answered, and does not take (or did not keep) a DICOM instance."""
+
+
+class DocumentError(SonoloopError, ValueError):
+    """A DICOM SEG or SR cannot be made from, or read as, what it is given."""
+
+
+class ViewerError(SonoloopError, RuntimeError):
+    """The OHIF viewer cannot be fetched, is damaged, or has a version that is not supported."""
+
+
+class AuthenticationError(SonoloopError):
+    """Nobody is logged in, or the name, password or token is wrong or has expired."""
+
+
+class ForbiddenError(SonoloopError):
+    """Who is logged in may not do this."""
 
 
 class StoreError(SonoloopError, RuntimeError):

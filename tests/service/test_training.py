@@ -139,7 +139,7 @@ def test_a_worker_that_dies_ends_the_job_with_its_last_words(
 
     assert done.status == "ERROR"
     assert done.details[-1] == "training process ended without a result"
-    assert "the weights are made of cheese" in service.job_json(done)["details"]
+    assert "the weights are made of cheese" in service.job_board.json(done)["details"]
 
 
 def test_one_model_is_never_trained_twice_at_once(

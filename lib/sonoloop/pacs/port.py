@@ -1,9 +1,11 @@
 """What every source of studies can do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
+
+from pydicom import Dataset
 
 from sonoloop.records import ImageRecord
 from sonoloop.store.records import Refusal
@@ -51,4 +53,68 @@ class StudySource(Protocol):
             NotFoundError: If the image has left the source.
             PacsError: If the PACS cannot be asked.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceAddress:
+    """Where one DICOM instance lies in an archive; all three are valid UIDs."""
+
+    study: str
+    series: str
+    instance: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveState:
+    """Whether an archive answers.
+
+    Attributes:
+        reachable: False after a failure, until something succeeds again.
+        problem: What went wrong last, as a sentence; None while all is well.
+        since: When it became so, in seconds since the epoch.
+    """
+
+    reachable: bool
+    problem: str | None
+    since: float
+
+
+class DicomArchive(Protocol):
+    """Where DICOM instances are read from and written to: a folder, or a PACS by DICOMweb.
+
+    Every method raises :class:`~sonoloop.errors.PacsError` when the archive cannot be asked.
+    """
+
+    def header(self, record: ImageRecord) -> Dataset:
+        """What DICOM says of an image, without its pixels; of a cine, of the whole of it.
+
+        Raises:
+            NotFoundError: If the image is no DICOM or has left.
+        """
+        ...
+
+    def instances(self, study: str, modality: Literal["SEG", "SR", "US"]) -> list[InstanceAddress]:
+        """The instances of a modality in a study; empty where there is no such study."""
+        ...
+
+    def retrieve(self, address: InstanceAddress) -> bytes:
+        """One instance as a DICOM file, byte for byte as it is kept.
+
+        Raises:
+            NotFoundError: If there is none.
+        """
+        ...
+
+    def store(self, study: str, instances: Sequence[bytes]) -> None:
+        """Keep DICOM files in a study; durable when this returns, to the archive's own word.
+
+        Raises:
+            InstanceRefusedError: If the archive refuses one; trying again is no use.
+        """
+        ...
+
+    @property
+    def state(self) -> ArchiveState:
+        """Whether the archive answered when it was last asked."""
         ...

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sonoloop.errors import NotFoundError, SonoloopError
+from sonoloop.errors import SonoloopError
 from sonoloop.inference.shipped import SHIPPED_MODELS
-from sonoloop.networks.card import read_card
 from sonoloop.pacs.open import open_source
 from sonoloop.pacs.port import StudySource
-from sonoloop.records import Annotation, Job, JobKind, LabelTag, Review, Verdict
+from sonoloop.records import Annotation, Job, LabelTag, Review, Verdict
 from sonoloop.service.acquisition import AcquisitionService
 from sonoloop.service.agreement import Agreement
 from sonoloop.service.analysis import Analysis
@@ -22,10 +21,11 @@ from sonoloop.service.background import BackgroundJobs
 from sonoloop.service.batch import BatchService
 from sonoloop.service.board import Dashboard
 from sonoloop.service.images import ImageLibrary
-from sonoloop.service.inference import TASKS, InferenceService, PipelineLoader
+from sonoloop.service.inference import InferenceService, PipelineLoader
 from sonoloop.service.info import DESCRIPTION, NAME, InfoBoard, InfoSources
+from sonoloop.service.job_board import JobBoard
 from sonoloop.service.labelling import DEFAULT_READER, Labelling, Submission
-from sonoloop.service.listing import job_json, object_json
+from sonoloop.service.listing import object_json
 from sonoloop.service.lock import WorkspaceLock
 from sonoloop.service.logs import Logs
 from sonoloop.service.quality import QualityService
@@ -33,6 +33,7 @@ from sonoloop.service.readers import Readers
 from sonoloop.service.scanning import Scanner
 from sonoloop.service.scoring import ScoringService
 from sonoloop.service.sessions import Sessions
+from sonoloop.service.shipped import publish_shipped
 from sonoloop.service.strategies import Handed, hand_out
 from sonoloop.service.training import TrainingService, WorkerCommand, worker_command
 from sonoloop.service.triggers import Triggers
@@ -46,7 +47,6 @@ logger = logging.getLogger(__name__)
 FIRST_SCAN_S: Final = 3.0
 TICK_S: Final = 0.5
 CLEAN_UP_S: Final = 60.0
-RECENT_JOBS: Final = 100
 
 
 class Service:
@@ -67,6 +67,7 @@ class Service:
         readers: What they do beside: leases, skips, assignments, reviews.
         agreement: How far they agree.
         quality: Looks at labels and flags doubtful ones.
+        job_board: How background work is getting on.
         logs: What the server wrote.
         info: The answer to ``/info``, kept ready.
         dashboard: What the dashboard shows, kept ready.
@@ -101,6 +102,7 @@ class Service:
         self.quality = QualityService(
             store, self.images, inference, self.jobs, ignored=server.quality_ignored
         )
+        self.job_board = JobBoard(store.jobs, training.log_tail)
         self.logs = Logs(store.paths.logs)
         self.scanner = Scanner(
             source, store, rescan_s=server.rescan_s, changed=lambda: self._count_refusals()
@@ -281,31 +283,6 @@ class Service:
         self.info.touch()
         return stopped
 
-    def job_json(self, job: Job) -> dict[str, Any]:
-        """A job as clients know it, with the end of its log."""
-        lines = self.training.log_tail(job.job_id) if job.kind == "train" else []
-        return job_json(job, log_lines=lines)
-
-    def job_status(
-        self, kind: JobKind, *, every: bool, only_running: bool
-    ) -> dict[str, Any] | list[dict[str, Any]]:
-        """The latest job of a kind, or the latest hundred, oldest first.
-
-        Raises:
-            NotFoundError: If there was none, or, with ``only_running``, none runs.
-        """
-        if only_running:
-            active = self.store.jobs.active(kind)
-            if not active:
-                raise NotFoundError(f"no {kind} job is running")
-            return self.job_json(active[0])
-        recent = self.store.jobs.recent(kind, RECENT_JOBS if every else 1)
-        if not recent:
-            raise NotFoundError(f"there was no {kind} job yet")
-        if every:
-            return [self.job_json(job) for job in reversed(recent)]
-        return self.job_json(recent[0])
-
     def datastore(self) -> dict[str, Any]:
         """Every image with its labels, as MONAI Label's clients read a datastore."""
         standing = self.store.annotations.standing()
@@ -366,25 +343,3 @@ class Service:
 
     def __exit__(self, *error: Any) -> None:
         self.close()
-
-
-def publish_shipped(store: Store, folder: Path) -> None:
-    """Register the models in ``folder`` and publish each whose task is served by none yet.
-
-    Raises:
-        ModelError: If a model folder is incomplete.
-    """
-    known = {model.model_id for model in store.models.list()}
-    for task in TASKS:
-        model_dir = folder / task
-        if not model_dir.is_dir():
-            logger.info("no %s model is shipped", task)
-            continue
-        card = read_card(model_dir)
-        if card.model_id not in known:
-            store.models.register(card.as_dict(), model_dir)
-            logger.info("registered the shipped model %s", card.model_id)
-        if store.models.serving(task) is None:
-            store.models.publish(
-                card.model_id, kind="shipped", actor=NAME, reason="came with the program"
-            )

@@ -12,7 +12,7 @@ from sonoloop.store.database import Database
 
 logger = logging.getLogger(__name__)
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every schema this code knows, oldest first; the last is its own."""
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"

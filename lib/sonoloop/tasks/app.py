@@ -105,7 +105,7 @@ class ServedApp:
         if not isinstance(names, str):
             return {name: self._begin(start, name, params.get(name) or {}) for name in names}
         try:
-            return self.service.job_json(start(names, params))
+            return self.service.job_board.json(start(names, params))
         except SonoloopError as error:
             logger.warning("%s did not begin: %s", names, error)
             return None

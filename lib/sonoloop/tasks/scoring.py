@@ -28,7 +28,7 @@ class ServiceScoring(ScoringMethod):
         params = {name: value for name, value in request.items() if name != "method"}
         with reported_to_monailabel():
             job = self._service.scoring.start(self._name, params, wait=True)
-        return self._service.job_json(job)
+        return self._service.job_board.json(job)
 
 
 class ServiceBatch:
@@ -50,4 +50,4 @@ class ServiceBatch:
                 params,
                 wait=True,
             )
-        return self._service.job_json(job)
+        return self._service.job_board.json(job)

@@ -21,12 +21,15 @@ logger = logging.getLogger(__name__)
 
 STATUS: Final[dict[type[errors.SonoloopError], int]] = {
     errors.ConfigError: 400,
+    errors.AuthenticationError: 401,
+    errors.ForbiddenError: 403,
     errors.InvalidIdError: 400,
     errors.InvalidRequestError: 400,
     errors.UploadTooLargeError: 413,
     errors.NotFoundError: 404,
     errors.AmbiguousImageError: 409,
     errors.ConflictError: 409,
+    errors.InstanceRefusedError: 409,
     errors.TrainingError: 409,
     errors.JobConflictError: 429,  # as MONAI Label answers a second training
     errors.BusyError: 429,
@@ -34,8 +37,10 @@ STATUS: Final[dict[type[errors.SonoloopError], int]] = {
     errors.LabelReadError: 422,
     errors.GeometryError: 422,
     errors.DatasetError: 422,
+    errors.DocumentError: 422,
     errors.ScoreError: 422,
     errors.PacsError: 503,  # not the client's doing, and worth another try
+    errors.ViewerError: 503,
     errors.ModelError: 503,
     errors.StoreError: 503,
 }

@@ -123,7 +123,7 @@ def batch_status(
     check_if_running: bool = False,
 ) -> Any:
     """How far the latest batch is."""
-    return service.job_status("batch_infer", every=every, only_running=check_if_running)
+    return service.job_board.status("batch_infer", every=every, only_running=check_if_running)
 
 
 @router.delete("/batch/infer", response_model=None)

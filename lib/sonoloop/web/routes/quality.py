@@ -41,7 +41,7 @@ def flags(
 @router.post("/check")
 def check_all(service: ServiceDep) -> dict[str, Any]:
     """Begin to check every labelled image; ``GET /scoring/`` tells how far it is."""
-    return service.job_json(service.quality.check_all())
+    return service.job_board.json(service.quality.check_all())
 
 
 @router.post("/{flag_id}/dismiss")

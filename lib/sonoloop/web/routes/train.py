@@ -25,7 +25,7 @@ def start_training(
     job = service.start_training(model, params)
     if run_sync:
         job = service.training.wait(job.job_id)
-    return service.job_json(job)
+    return service.job_board.json(job)
 
 
 @router.post("/train/", include_in_schema=False, response_model=None)
@@ -39,7 +39,7 @@ def start_every_training(service: ServiceDep, params: JsonBody) -> Any:
         except SonoloopError as error:
             answers[task] = {"result": None, "detail": sentence_of(error)}
         else:
-            answers[task] = {"result": service.job_json(job), "detail": None}
+            answers[task] = {"result": service.job_board.json(job), "detail": None}
     return answers
 
 
@@ -50,14 +50,14 @@ def training_status(
     check_if_running: bool = False,
 ) -> Any:
     """How far the latest training is."""
-    return service.job_status("train", every=every, only_running=check_if_running)
+    return service.job_board.status("train", every=every, only_running=check_if_running)
 
 
 @router.delete("/train/", tags=["Train"], response_model=None)
 def stop_training(service: ServiceDep) -> Any:
     """End every training; null when none runs."""
     stopped = service.stop_training()
-    return service.job_json(stopped[0]) if stopped else None
+    return service.job_board.json(stopped[0]) if stopped else None
 
 
 @router.post("/scoring/{method}", tags=["Scoring"], response_model=None)
@@ -65,7 +65,7 @@ def start_scoring(
     service: ServiceDep, method: str, params: JsonBody, run_sync: bool = False
 ) -> Any:
     """Compare drafts with what readers said, image by image."""
-    return service.job_json(service.scoring.start(method, params, wait=run_sync))
+    return service.job_board.json(service.scoring.start(method, params, wait=run_sync))
 
 
 @router.post("/scoring/", include_in_schema=False, response_model=None)
@@ -78,7 +78,7 @@ def start_every_scoring(service: ServiceDep, params: JsonBody, run_sync: bool = 
         except SonoloopError as error:
             answers[method] = {"result": None, "detail": sentence_of(error)}
         else:
-            answers[method] = {"result": service.job_json(job), "detail": None}
+            answers[method] = {"result": service.job_board.json(job), "detail": None}
     return answers
 
 
@@ -89,11 +89,11 @@ def scoring_status(
     check_if_running: bool = False,
 ) -> Any:
     """How far the latest scoring is."""
-    return service.job_status("scoring", every=every, only_running=check_if_running)
+    return service.job_board.status("scoring", every=every, only_running=check_if_running)
 
 
 @router.delete("/scoring/", tags=["Scoring"], response_model=None)
 def stop_scoring(service: ServiceDep) -> Any:
     """End the running scoring; null when none runs."""
     stopped = service.jobs.stop("scoring")
-    return service.job_json(stopped[0]) if stopped else None
+    return service.job_board.json(stopped[0]) if stopped else None
