@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from sonoloop.evaluation.verdicts import Comparison, GateDecision
+from sonoloop.inference.shipped import SHIPPED_MODELS
 from sonoloop.labels import Pathology
+from sonoloop.networks.card import read_card
 from sonoloop.records import ImageRecord
 from sonoloop.service.board_parts import labelling, model
 from sonoloop.service.board_work import leases, quality, queue
@@ -153,3 +155,25 @@ class TestWork:
 
     def test_a_store_without_doubts_says_so(self, store: Store) -> None:
         assert quality(store) == {"open": 0, "counts": {}, "flags": []}
+
+
+class TestVersions:
+    def test_an_ensemble_shows_the_mean_figure_of_its_members(self, store: Store) -> None:
+        card = read_card(SHIPPED_MODELS / "classification")
+        store.models.register(card.as_dict(), SHIPPED_MODELS / "classification")
+
+        told = model(store, "classification")["versions"][0]
+
+        figures = [part["validation"]["auc"] for part in card.metrics.values()]
+        assert len(figures) > 1
+        assert told["validation"] == pytest.approx(sum(figures) / len(figures))
+        assert told["labels"] == max(part["train"]["images"] for part in card.data.values())
+
+    def test_a_version_whose_card_tells_nothing_has_no_figure(
+        self, store: Store, tmp_path: Path
+    ) -> None:
+        registered(store, tmp_path, "seg-1")
+
+        told = model(store, "segmentation")["versions"][0]
+
+        assert (told["labels"], told["validation"]) == (None, None)

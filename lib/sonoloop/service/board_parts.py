@@ -1,7 +1,8 @@
 """The parts of the dashboard's snapshot that stand on the store alone."""
 
+import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -136,19 +137,30 @@ def model(store: Store, task: ModelTask) -> dict[str, Any]:
 
 def version(record: ModelRecord, gate: GateResult | None) -> dict[str, Any]:
     """One version: where it comes from, how many labels, how good, what the gate said."""
-    data = _trained_on(record.directory)
-    figures = record.metrics.get("validation") or {}
+    trained = [
+        part.get("train", {}).get("images") for part in _by_member(_trained_on(record.directory))
+    ]
+    figures = [
+        part.get("validation", {}).get(FIGURES[record.task]) for part in _by_member(record.metrics)
+    ]
     return {
         "model_id": record.model_id,
         "architecture": record.architecture,
         "parent_id": record.parent_id,
         "created_at": record.created_at.isoformat(),
         "serving": record.serving,
-        "labels": data.get("train", {}).get("images"),
+        "labels": max(filter(None, trained), default=None),
         "figure": FIGURES[record.task],
-        "validation": figures.get(FIGURES[record.task]),
+        "validation": None if None in figures else statistics.mean(figures),
         "gate": gate and _gate(gate),
     }
+
+
+def _by_member(told: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a card tells, once; of an ensemble, whose card tells it by member, once for each."""
+    if told.keys() & {"train", "validation"}:
+        return [told]
+    return [part for part in told.values() if isinstance(part, Mapping)] or [told]
 
 
 def _gate(result: GateResult) -> dict[str, Any]:
