@@ -153,6 +153,15 @@ class ImageRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceAddress:
+    """Where one DICOM instance lies in an archive; all three are valid UIDs."""
+
+    study: str
+    series: str
+    instance: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
     """One revision of what somebody (or a model) said of an image; never overwritten.
 

@@ -8,6 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 from pydicom import Dataset
 
 from sonoloop.records import ImageRecord
+from sonoloop.records import InstanceAddress as InstanceAddress
 from sonoloop.store.records import Refusal
 from sonoloop.store.store import Store
 
@@ -54,15 +55,6 @@ class StudySource(Protocol):
             PacsError: If the PACS cannot be asked.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstanceAddress:
-    """Where one DICOM instance lies in an archive; all three are valid UIDs."""
-
-    study: str
-    series: str
-    instance: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""What readers decide as DICOM: segmentations and structured reports, written and read."""
