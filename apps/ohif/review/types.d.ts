@@ -69,6 +69,8 @@ export interface Lesion {
   readonly areaPx: number;
   /** Null where the image carries no scale. */
   readonly areaMm2: number | null;
+  /** As CSS writes it, the one the viewer draws it in; left out where it is not known. */
+  readonly colour?: string;
 }
 
 /** A revision as `GET /sonoloop/revisions` tells it. */
@@ -103,6 +105,12 @@ export interface Training {
   /** 0..1, null while nobody knows. */
   readonly share: number | null;
   readonly message: string;
+  /** What `curve` and `best` tell; left out while nothing was measured. */
+  readonly figure?: 'dice' | 'auc';
+  readonly best?: number | null;
+  /** Figure on the validation images, as (epoch, value), oldest first. */
+  readonly curve?: readonly (readonly [number, number])[];
+  readonly etaSeconds?: number | null;
 }
 
 export interface ServingModel {
@@ -121,6 +129,8 @@ export interface Frames {
 
 export interface ReviewState {
   readonly server: ServerState;
+  /** While the server is down: when it is asked again, in milliseconds since the epoch. */
+  readonly retryAt?: number | null;
   readonly image: OpenImage | null;
   readonly stage: Stage;
   readonly message: Message | null;
