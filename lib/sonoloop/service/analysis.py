@@ -108,13 +108,14 @@ class Analysis:
         """
         return self._images.load(self._images.record(image_id))
 
-    def image_of_session(self, session_id: str) -> UltrasoundImage:
-        """The image of a session.
+    def image_of_session(self, session_id: str, *, frame: int = 0) -> UltrasoundImage:
+        """The image of a session; of a cine one frame, from 0.
 
         Raises:
             NotFoundError: If there is no such session.
+            ImageReadError: If it has no such frame.
         """
-        return self._sessions.load(self._sessions.get(session_id, touch=True))
+        return self._sessions.load(self._sessions.get(session_id, touch=True), frame=frame)
 
     def of_image(self, image_id: str) -> Findings:
         """Findings of an image of the store.
@@ -126,14 +127,15 @@ class Analysis:
         """
         return self._inference.analyse(self.image_of_store(image_id))
 
-    def of_session(self, session_id: str) -> Findings:
-        """Findings of the image of a session.
+    def of_session(self, session_id: str, *, frame: int = 0) -> Findings:
+        """Findings of the image of a session; of a cine those of one frame, from 0.
 
         Raises:
             NotFoundError: If there is no such session, or no model yet.
+            ImageReadError: If it has no such frame.
             BusyError: If the models are not loaded in time.
         """
-        return self._inference.analyse(self.image_of_session(session_id))
+        return self._inference.analyse(self.image_of_session(session_id, frame=frame))
 
     def of_file(self, data: bytes, filename: str) -> Findings:
         """Findings of an image sent along; nothing of it is kept.

@@ -19,6 +19,7 @@ from sonoloop.errors import InvalidIdError, InvalidRequestError, NotFoundError
 from sonoloop.geometry import SpacingMm
 from sonoloop.imaging.image import UltrasoundImage
 from sonoloop.imaging.read import read_image
+from sonoloop.imaging.vocabulary import FLAGS, Flag
 from sonoloop.service.incoming import receive_image
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,10 @@ class Session:
         image: Name of the file inside the session's folder.
         expiry: Seconds it lives without being touched.
         created, touched: Seconds since the epoch.
-        spacing_mm: (row, column) told by a volume, None otherwise.
+        spacing_mm: (row, column) as the image or the volume it was sent in tells, else None.
+        rows, columns: Of every frame, in pixels; 0 for sessions of an older program.
+        frame_count: Frames of a cine; otherwise 1.
+        flags: What a reader should know of the image.
     """
 
     session_id: str
@@ -43,14 +47,26 @@ class Session:
     touched: float
     expiry: int
     spacing_mm: SpacingMm | None = None
+    rows: int = 0
+    columns: int = 0
+    frame_count: int = 1
+    flags: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The session as clients know it; the server's paths are none of their business."""
+        meta = {
+            "rows": self.rows,
+            "columns": self.columns,
+            "frame_count": self.frame_count,
+            "spacing_mm": None if self.spacing_mm is None else list(self.spacing_mm),
+            "flags": list(self.flags),
+            "notes": [FLAGS[Flag(flag)] for flag in self.flags],
+        }
         return {
             "name": self.session_id,
             "path": "",
             "image": self.image,
-            "meta": {},
+            "meta": meta,
             "create_ts": int(self.created),
             "last_access_ts": int(self.touched),
             "expiry": self.expiry,
@@ -91,6 +107,10 @@ class Sessions:
                 touched=now,
                 expiry=min(expiry_s or self._max_expiry_s, self._max_expiry_s),
                 spacing_mm=received.spacing_mm,
+                rows=received.header.rows,
+                columns=received.header.columns,
+                frame_count=received.header.frame_count,
+                flags=received.image.flags,
             )
             _write(building, session)
             building.rename(self._folder / session_id)
@@ -118,13 +138,13 @@ class Sessions:
         """The image file of a session."""
         return self._folder / session.session_id / session.image
 
-    def load(self, session: Session) -> UltrasoundImage:
-        """The picture of a session.
+    def load(self, session: Session, *, frame: int = 0) -> UltrasoundImage:
+        """The picture of a session; of a cine one frame, from 0.
 
         Raises:
-            ImageReadError: If it cannot be read any more.
+            ImageReadError: If it has no such frame or cannot be read any more.
         """
-        image = read_image(self.path(session))
+        image = read_image(self.path(session), frame=frame)
         if image.spacing_mm is None and session.spacing_mm is not None:
             return dataclasses.replace(image, spacing_mm=session.spacing_mm)
         return image
@@ -185,5 +205,5 @@ def _read(folder: Path) -> Session | None:
         values = json.loads((folder / META).read_text())
     except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
         return None
-    spacing = values.pop("spacing_mm", None)
-    return Session(**values, spacing_mm=tuple(spacing) if spacing else None)
+    spacing, flags = values.pop("spacing_mm", None), values.pop("flags", ())
+    return Session(**values, spacing_mm=tuple(spacing) if spacing else None, flags=tuple(flags))

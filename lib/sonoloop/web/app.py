@@ -10,6 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 from sonoloop import __version__
 from sonoloop.service.server import Service
+from sonoloop.viewer.extension import EXTENSION
 from sonoloop.web import errors
 from sonoloop.web.limits import SameSiteOnly, UploadLimit
 from sonoloop.web.routes import (
@@ -23,6 +24,7 @@ from sonoloop.web.routes import (
     labels,
     logs,
     models,
+    ohif,
     quality,
     readers,
     revisions,
@@ -31,6 +33,7 @@ from sonoloop.web.routes import (
     versions,
 )
 from sonoloop.web.streams import Streams
+from sonoloop.web.viewer_config import PLUGIN
 
 STATIC: Final = Path(__file__).parent / "static"
 CONTENT_POLICY: Final = (
@@ -101,7 +104,14 @@ def create_app(service: Service) -> FastAPI:
         """The page that shows what the models say of one image."""
         return _page("look.html")
 
+    @app.get("/try", include_in_schema=False)
+    def try_own() -> FileResponse:
+        """The page that analyses an image of the visitor's own."""
+        return _page("try.html")
+
     app.mount("/static", _Static(directory=STATIC), name="static")
+    app.mount(PLUGIN, _Static(directory=EXTENSION, check_dir=False), name="extension")
+    ohif.install(app, missing=STATIC / "no-viewer.html", policy=CONTENT_POLICY)
     app.add_middleware(UploadLimit, max_bytes=service.settings.max_upload_mb * 2**20)
     app.add_middleware(SameSiteOnly)
     return app

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, File, Request, Response, UploadFile
+from fastapi import APIRouter, File, Query, Request, Response, UploadFile
 
 from sonoloop.errors import InvalidRequestError
 from sonoloop.imaging.image import UltrasoundImage
@@ -26,16 +26,17 @@ async def explain_known(
     service: ServiceDep,
     image: str = "",
     session_id: str = "",
+    frame: Annotated[int, Query(ge=0)] = 0,
     pathology: str = "",
     form: HeatForm = "overlay",
 ) -> Response:
-    """Grad-CAM of the classifier on an image of the store or of a session, as a PNG."""
+    """Grad-CAM of the classifier on an image of the store, or a frame of a session, as a PNG."""
     if bool(image) == bool(session_id):
         raise InvalidRequestError("which image? give either image or session_id")
 
     def load() -> UltrasoundImage:
         if session_id:
-            return service.analysis.image_of_session(session_id)
+            return service.analysis.image_of_session(session_id, frame=frame)
         return service.analysis.image_of_store(image)
 
     return await _explained(request, service, load, pathology, form)

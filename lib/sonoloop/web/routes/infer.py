@@ -38,6 +38,7 @@ async def infer(  # noqa: PLR0913 - the wire contract has so many
     model: str,
     image: str = "",
     session_id: str = "",
+    frame: Annotated[int, Query(ge=0)] = 0,
     output: Output | None = None,
     params: Annotated[str, Form()] = "{}",
     file: Annotated[UploadFile | None, File()] = None,
@@ -51,8 +52,12 @@ async def infer(  # noqa: PLR0913 - the wire contract has so many
     form = analysis.parse_form(json_object(params, "params"))
 
     def answer() -> Response:
-        findings = _findings(service, image, session_id, file_of(file))
-        named = {"session_id": session_id} if session_id else {"image": "" if file else image}
+        findings = _findings(service, image, (session_id, frame), file_of(file))
+        named = (
+            {"session_id": session_id, "frame": str(frame or "")}
+            if session_id
+            else {"image": "" if file else image}
+        )
         link = analysis.explanation_link(service.inference.unexplained, **named)
         return _reply(model, findings, form, output, link)
 
@@ -68,10 +73,11 @@ def _check_output(model: str, output: Output | None) -> None:
 
 
 def _findings(
-    service: Service, image: str, session_id: str, file: tuple[bytes, str] | None
+    service: Service, image: str, session: tuple[str, int], file: tuple[bytes, str] | None
 ) -> Findings:
+    session_id, frame = session
     if session_id:
-        return service.analysis.of_session(session_id)
+        return service.analysis.of_session(session_id, frame=frame)
     if file is not None:
         return service.analysis.of_file(*file)
     if not image:

@@ -38,6 +38,7 @@ def get_session(
     update_ts: bool = False,
     image: bool = False,
     image_format: Annotated[str, Query(alias="format")] = "original",
+    frame: Annotated[int, Query(ge=0)] = 0,
 ) -> Response | dict[str, Any]:
     """What is known of a session, or (``image=true``) its image."""
     session = service.sessions.get(session_id, touch=update_ts)
@@ -46,7 +47,7 @@ def get_session(
     if image_format == "original":
         return FileResponse(service.sessions.path(session), filename=session.image)
     extension = extension_of(image_format)
-    picture = encode_image(service.sessions.load(session), extension)
+    picture = encode_image(service.sessions.load(session, frame=frame), extension)
     return replies.file_reply(picture, f"image{extension}")
 
 

@@ -93,7 +93,7 @@ const keyOf = (element) => element.getAttribute("data-key");
  * @param {string} path
  * @param {RequestInit} [options]
  * @returns {Promise<Response>} The answer, when it is a success.
- * @throws {Error} With the server's sentence, when it is none.
+ * @throws {Error} With the server's sentence, when it is none; it has `status` and `code` then.
  */
 export async function ask(path, options) {
   let response;
@@ -104,7 +104,7 @@ export async function ask(path, options) {
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({ detail: response.statusText }));
-  throw new Error(problem.detail);
+  throw Object.assign(new Error(problem.detail), { status: response.status, code: problem.code });
 }
 
 /**

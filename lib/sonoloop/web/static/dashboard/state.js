@@ -1,5 +1,7 @@
 // @ts-check
-// How the server is, in words.
+// How the server is, in words, and in the header of a page.
+
+import { at, say } from "../dom.js";
 
 /** @type {Record<string, {text: string, kind: string}>} */
 const STATES = {
@@ -16,4 +18,19 @@ const STATES = {
 export function stateOf(server) {
   if (server.source.state === "unreachable") return { text: "studies unreachable", kind: "bad" };
   return STATES[server.pipeline.state];
+}
+
+/** @param {any} server `server` of the snapshot; shown with its version in the header. */
+export function showState(server) {
+  const { text, kind } = stateOf(server);
+  say(at("state"), text);
+  at("state").className = `state ${kind}`;
+  say(at("version"), server.version);
+}
+
+/** @param {boolean} answers Shown in the header when false. */
+export function showConnection(answers) {
+  if (answers) return;
+  say(at("state"), "server does not answer");
+  at("state").className = "state bad";
 }
