@@ -54,7 +54,6 @@ def test_the_client_labels_an_image(
     ("method", "path"),
     [
         ("GET", "/docs"),
-        ("GET", "/ohif/index.html"),
         ("GET", "/proxy/dicom/wado/studies"),
         ("POST", "/reload"),
         ("PUT", "/model/lesion"),
