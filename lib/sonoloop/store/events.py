@@ -37,8 +37,19 @@ EventKind = Literal[
     "model_unpinned",
     "quality_flag_raised",
     "quality_flag_resolved",
+    "document_sent",
+    "document_verified",
+    "document_failed",
     "export",
     "import",
+    "log_in",
+    "log_in_refused",
+    "log_out",
+    "access_refused",
+    "account_added",
+    "account_changed",
+    "token_made",
+    "token_revoked",
 ]
 EVENT_KINDS: Final[tuple[EventKind, ...]] = get_args(EventKind)
 

@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from sonoloop.errors import StoreError
+
+RECEIVED: Final = ".received/"
+"""Begins the locators of images in :attr:`WorkspacePaths.received`; they count as images of the
+study folder, in which no file with such a name is ever looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,24 @@ class WorkspacePaths:
         return self.root / "uploads"
 
     @property
+    def received(self) -> Path:
+        """DICOM files that came over DICOMweb, ``<study>/<series>/<instance>.dcm``."""
+        return self.root / "received"
+
+    @property
+    def instances(self) -> Path:
+        """The SQLite file that tells which DICOM instance lies where."""
+        return self.root / "instances.db"
+
+    @property
     def sessions(self) -> Path:
         """Short-lived files of client sessions."""
         return self.root / "sessions"
+
+    @property
+    def outbox(self) -> Path:
+        """DICOM documents on their way to the archive, and the last of each image."""
+        return self.root / "outbox"
 
     @property
     def logs(self) -> Path:
@@ -73,7 +93,9 @@ class WorkspacePaths:
                 self.models,
                 self.cache,
                 self.uploads,
+                self.received,
                 self.sessions,
+                self.outbox,
                 self.logs,
                 self.runs,
             ):

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from sonoloop.records import LabelTag
 from sonoloop.store.answers import ANSWERS, count_again, end_lease, take_back_skips
 from sonoloop.store.events import SYSTEM, UNKNOWN, EventKind, NewEvent, record_event, record_events
+from sonoloop.store.outbox import enqueue
 from sonoloop.store.schema import AnnotationRow, ImageRow
 
 REVIEWED: Final = ("submitted", "accepted", "rejected")
@@ -70,7 +71,7 @@ def own_newest(
 
 
 def add(session: Session, image: ImageRow, row: AnnotationRow) -> None:
-    """Keep a revision and all that follows from it: what it replaces, lease, skip, counters."""
+    """Keep a revision and all that follows from it: what it replaces, lease, skip, outbox."""
     if row.state in REVIEWED:
         before = (AnnotationRow.image == image.id) & (AnnotationRow.tag == row.tag)
         mine = (AnnotationRow.reader == row.reader) & (AnnotationRow.adjudicates == row.adjudicates)
@@ -82,6 +83,8 @@ def add(session: Session, image: ImageRow, row: AnnotationRow) -> None:
     session.add(row)
     count_again(session, image)
     _tell(session, image, row)
+    if row.state in REVIEWED and row.tag == "final" and row.import_key is None:
+        enqueue(session, image, row)
 
 
 def _tell(session: Session, image: ImageRow, row: AnnotationRow) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sonoloop.store.accounts import Accounts
 from sonoloop.store.acquisition import Acquisition
 from sonoloop.store.annotations import Annotations
 from sonoloop.store.assignments import Assignments
@@ -17,6 +18,7 @@ from sonoloop.store.jobs import Jobs
 from sonoloop.store.leases import Leases
 from sonoloop.store.migrate import ensure_schema
 from sonoloop.store.models import Models
+from sonoloop.store.outbox import Outbox
 from sonoloop.store.overview import Overview
 from sonoloop.store.paths import WorkspacePaths
 from sonoloop.store.quality import Quality
@@ -45,6 +47,8 @@ class Store:
         quality: What is doubtful about labels.
         dump: Every row of every table, for archives.
         acquisition: Scores of images and the queues of strategies.
+        accounts: Who may log in.
+        outbox: What is on its way to the archive.
     """
 
     def __init__(self, paths: WorkspacePaths, database: Database) -> None:
@@ -64,6 +68,8 @@ class Store:
         self.quality = Quality(database)
         self.dump = Dump(database)
         self.acquisition = Acquisition(database)
+        self.accounts = Accounts(database)
+        self.outbox = Outbox(database)
 
     @property
     def writes(self) -> int:
