@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from sonoloop.errors import ArchiveError, NotFoundError
 from sonoloop.exporting.manifest import IMAGES
 from sonoloop.records import ImageRecord
-from sonoloop.store.paths import WorkspacePaths
+from sonoloop.store.paths import RECEIVED, WorkspacePaths
 
 RESTORED_STUDIES: Final = "studies"
 """Folder of a restored workspace with the study folder that came along."""
@@ -35,9 +35,7 @@ class KeptPictures:
         Raises:
             NotFoundError: If it is not there.
         """
-        path = _folder(self._paths, self._studies, record.source) / _below(
-            record.source, record.locator
-        )
+        path = _placed(self._paths, self._studies, record.source, record.locator)
         if not path.is_file():
             raise NotFoundError(
                 f"the pixels of image {record.image_id} are not on this machine (name the study "
@@ -60,11 +58,14 @@ def restored_path(archived: str, paths: WorkspacePaths) -> Path:
     _, source, locator = archived.split("/", 2)
     if source not in ("folder", "upload", "dicomweb"):
         raise ArchiveError(f"the archive holds a picture of an unknown source {source!r:.80}")
-    return _folder(paths, paths.root / RESTORED_STUDIES, source) / _below(source, locator)
+    return _placed(paths, paths.root / RESTORED_STUDIES, source, locator)
 
 
-def _folder(paths: WorkspacePaths, studies: Path, source: str) -> Path:
-    return {"folder": studies, "upload": paths.uploads, "dicomweb": paths.cache}[source]
+def _placed(paths: WorkspacePaths, studies: Path, source: str, locator: str) -> Path:
+    if source == "folder" and locator.startswith(RECEIVED):
+        return paths.received / locator.removeprefix(RECEIVED)
+    folder = {"folder": studies, "upload": paths.uploads, "dicomweb": paths.cache}[source]
+    return folder / _below(source, locator)
 
 
 def _below(source: str, locator: str) -> PurePosixPath:

@@ -2,11 +2,13 @@
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
+
+from pydicom import Dataset
 
 from sonoloop.errors import (
     ConfigError,
@@ -17,13 +19,15 @@ from sonoloop.errors import (
 )
 from sonoloop.imaging.metadata import read_metadata
 from sonoloop.imaging.read import read_header
+from sonoloop.pacs import dicomweb_archive
 from sonoloop.pacs.identify import is_same_image, records_of
 from sonoloop.pacs.inside import inside
-from sonoloop.pacs.port import ScanProgress, ScanSummary
+from sonoloop.pacs.port import ArchiveState, InstanceAddress, ScanProgress, ScanSummary
 from sonoloop.pacs.qido import TIMEOUT_S, Credentials, QidoClient, told
 from sonoloop.pacs.scanning import DUPLICATE, Scan
 from sonoloop.pacs.wado import fetch
 from sonoloop.pacs.walk import FoundFile
+from sonoloop.pacs.watch import ArchiveWatch
 from sonoloop.records import ImageRecord
 from sonoloop.store.ids import validate_image_id
 from sonoloop.store.paths import WorkspacePaths
@@ -60,6 +64,7 @@ class DicomWebSource:
             )  # fmt: skip
         self._qido = QidoClient(url, credentials or credentials_from(os.environ))
         self._paths = WorkspacePaths(workspace.resolve())
+        self._watch = ArchiveWatch()
         self._one_at_a_time = threading.Lock()
         self._fetching = _KeyedLocks()
         self._counts_seen: dict[str, tuple[Any, ...]] = {}
@@ -73,7 +78,7 @@ class DicomWebSource:
                 and nothing is marked as gone.
             StoreError: If something cannot be written.
         """
-        with self._one_at_a_time:
+        with self._one_at_a_time, self._watch.asking():
             scan = Scan(store, "dicomweb")
             scan.expect_claims((), scan.known)
             there: set[str] = set()
@@ -115,16 +120,65 @@ class DicomWebSource:
         target = self._paths.cache / study / f"{instance}.dcm"
         with self._fetching(instance):
             if not target.is_file():
-                path = f"studies/{study}/series/{series}/instances/{instance}"
-                with told(self._qido.url):
+                address = InstanceAddress(study=study, series=series, instance=instance)
+                with self._watch.asking(), told(self._qido.url):
                     fetch(
                         self._qido.session,
-                        f"{self._qido.url}/{path}",
+                        f"{self._qido.url}/{dicomweb_archive.path_of(address)}",
                         target,
                         timeout_s=TIMEOUT_S,
                     )
                 _check_fetched(target, record)
         return target
+
+    def header(self, record: ImageRecord) -> Dataset:
+        """What the PACS says of an image now, without pixels; of a cine, of the whole of it.
+
+        Raises:
+            NotFoundError: If the image is no DICOM or has left the PACS.
+            PacsError: If the PACS cannot be asked.
+        """
+        if record.source != "dicomweb":
+            raise NotFoundError(f"image {record.image_id!r} is not in the PACS")
+        study, series, instance = _triple(record.locator)
+        with self._watch.asking():
+            return dicomweb_archive.header(
+                self._qido, InstanceAddress(study=study, series=series, instance=instance)
+            )
+
+    def instances(self, study: str, modality: Literal["SEG", "SR", "US"]) -> list[InstanceAddress]:
+        """The instances of a modality in a study; empty where there is no such study.
+
+        Raises:
+            PacsError: If the PACS cannot be asked.
+        """
+        with self._watch.asking():
+            return dicomweb_archive.instances(self._qido, study, modality)
+
+    def retrieve(self, address: InstanceAddress) -> bytes:
+        """One instance as a DICOM file, byte for byte as the PACS keeps it.
+
+        Raises:
+            NotFoundError: If there is none.
+            PacsError: If the PACS cannot be asked.
+        """
+        with self._watch.asking():
+            return dicomweb_archive.retrieve(self._qido, address, self._paths.cache)
+
+    def store(self, study: str, instances: Sequence[bytes]) -> None:
+        """Send DICOM files to a study of the PACS.
+
+        Raises:
+            InstanceRefusedError: If the PACS refuses one; trying again is no use.
+            PacsError: If the PACS cannot be asked; trying again later is.
+        """
+        with self._watch.asking():
+            dicomweb_archive.store(self._qido, study, instances)
+
+    @property
+    def state(self) -> ArchiveState:
+        """Whether the PACS answered when it was last asked."""
+        return self._watch.state
 
     def _look_into(self, scan: Scan, study: str) -> set[str]:
         """Locators in a study, after what is new in it was registered."""

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from sonoloop.errors import ConfigError
 from sonoloop.pacs.folder import FolderSource
-from sonoloop.pacs.port import StudySource
+from sonoloop.pacs.port import StudyArchive
 
 
-def open_source(studies: str, workspace: Path) -> StudySource:
+def open_source(studies: str, workspace: Path) -> StudyArchive:
     """The source of studies that ``studies`` names.
 
     Args:

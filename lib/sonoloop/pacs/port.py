@@ -110,3 +110,7 @@ class DicomArchive(Protocol):
     def state(self) -> ArchiveState:
         """Whether the archive answered when it was last asked."""
         ...
+
+
+class StudyArchive(StudySource, DicomArchive, Protocol):
+    """A folder or a PACS with all that it can do."""

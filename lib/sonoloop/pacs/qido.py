@@ -108,8 +108,8 @@ class QidoClient:
             known = None if counts[1] is None else counts
             yield StudyAnswer(str(_value(answer, _STUDY_UID)), known)
 
-    def series(self, study: str) -> Iterator[str]:
-        """UIDs of the ultrasound series of a study.
+    def series(self, study: str, modality: str = "US") -> Iterator[str]:
+        """UIDs of the series of a modality in a study.
 
         Raises:
             PacsError: If the PACS is down or answers nonsense.
@@ -118,11 +118,11 @@ class QidoClient:
         answers = self._pages(
             _SERIES_UID,
             lambda offset: client.search_for_series(
-                study, offset=offset, search_filters={"Modality": "US"}
+                study, offset=offset, search_filters={"Modality": modality}
             ),
         )
         for answer in answers:
-            if _value(answer, _MODALITY) in (None, "US"):
+            if _value(answer, _MODALITY) in (None, modality):
                 yield str(_value(answer, _SERIES_UID))
 
     def instances(self, study: str, series: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 from sonoloop.errors import SonoloopError
 from sonoloop.inference.shipped import SHIPPED_MODELS
 from sonoloop.pacs.open import open_source
-from sonoloop.pacs.port import StudySource
+from sonoloop.pacs.port import StudyArchive
 from sonoloop.records import Annotation, Job, LabelTag, Review, Verdict
 from sonoloop.service.acquisition import AcquisitionService
 from sonoloop.service.agreement import Agreement
@@ -54,7 +54,7 @@ class Service:
 
     Attributes:
         store: Images, annotations, models, jobs.
-        source: Where studies come from.
+        source: Where studies come from, and where documents on them go.
         images: Pixels of the store's images.
         inference: The serving pipeline.
         training, batch, scoring, acquisition: Background work.
@@ -77,7 +77,7 @@ class Service:
     def __init__(
         self,
         store: Store,
-        source: StudySource,
+        source: StudyArchive,
         server: ServerSettings,
         inference: InferenceService,
         training: TrainingService,
