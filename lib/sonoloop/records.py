@@ -13,6 +13,7 @@ LabelTag = Literal["final", "original"]
 AnnotationState = Literal["draft", "submitted", "accepted", "rejected", "conflicting"]
 Verdict = Literal["accept", "reject", "reopen"]
 SkipKind = Literal["skip", "not_assessable"]
+Role = Literal["annotator", "reviewer", "engineer"]
 JobKind = Literal["train", "batch_infer", "scoring", "acquisition"]
 JobStatus = Literal["SUBMITTED", "RUNNING", "DONE", "ERROR", "STOPPED"]
 ImageSource = Literal["folder", "dicomweb", "upload"]
@@ -263,6 +264,37 @@ class AssignmentProgress:
     answered: tuple[str, ...]
     adjudicated: bool
     labelled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who may log in.
+
+    Attributes:
+        name: As it was spelt when the account was made; the reader of all that he says.
+        role: What he may do; each role may do what those before it may.
+        disabled: True when he may not log in at present.
+    """
+
+    name: str
+    role: Role
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """A right to ask in somebody's name; the token itself is known to its holder alone.
+
+    Attributes:
+        label: Name of a token that was made for a script; None for a log-in.
+        expires_at: When it ends by itself; None for never.
+    """
+
+    token_id: int
+    account: str
+    label: str | None
+    created_at: datetime
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Every row of every table, out of one database and into another, whatever kind each is.
 
 The tables are those the code speaks of, so that a new one is carried along without being named
-here. A row is JSON: instants as ISO 8601 in UTC with microseconds, bytes as base64.
+here; those of accounts stay behind, for an archive may be given to others. A row is JSON: instants
+as ISO 8601 in UTC with microseconds, bytes as base64.
 """
 
 import base64
@@ -21,7 +22,9 @@ from sonoloop.store.migrate import REVISIONS
 from sonoloop.store.schema import UtcDateTime
 from sonoloop.store.tables import Base
 
-TABLES: Final[dict[str, Table]] = {table.name: table for table in Base.metadata.sorted_tables}
+TABLES: Final[dict[str, Table]] = {
+    table.name: table for table in Base.metadata.sorted_tables if not table.info.get("secret")
+}
 """By name; a table comes after those it refers to."""
 
 SCHEMA: Final = REVISIONS[-1]
