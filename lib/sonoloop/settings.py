@@ -286,6 +286,24 @@ class TrainingTriggers(Parsed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WriteBackSettings(Parsed):
+    """What goes back to the archive the studies come from.
+
+    Attributes:
+        write_seg: The outline of every submitted reading, as DICOM SEG.
+        write_sr: What it says, as DICOM SR.
+        write_drafts: What the models said too, as drafts that nobody has verified.
+        seg_geometry: ``synthetic`` invents a plane for images that have none, without which
+            viewers show no segmentation; ``none`` leaves it out, as the standard allows.
+    """
+
+    write_seg: bool = True
+    write_sr: bool = True
+    write_drafts: bool = False
+    seg_geometry: Literal["synthetic", "none"] = "synthetic"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings(Parsed):
     """How the server listens and what it accepts.
 
@@ -301,8 +319,10 @@ class ServerSettings(Parsed):
             ``mask_without_class`` where nobody is to tell classes.
         lease_s: Seconds an image stays with the reader it was handed to; then others may have it.
         consensus: How outlines of several readers become the one a training learns from.
+        login_h: Hours a log-in lasts, where there are accounts.
         gate: When a new model takes the place of the serving one.
         triggers: When a training begins by itself.
+        write_back: What goes back to the archive.
     """
 
     host: str = "127.0.0.1"
@@ -315,8 +335,10 @@ class ServerSettings(Parsed):
     quality_ignored: tuple[str, ...] = ()
     lease_s: float = 1800.0
     consensus: ConsensusMethod = "majority"
+    login_h: float = 12.0
     gate: GateSettings = GateSettings()
     triggers: TrainingTriggers = TrainingTriggers()
+    write_back: WriteBackSettings = WriteBackSettings()
 
     def __post_init__(self) -> None:
         raise_if_any(
@@ -328,6 +350,7 @@ class ServerSettings(Parsed):
                 outside("training_threads", self.training_threads, 0, 1024),
                 outside("stop_grace_s", self.stop_grace_s, 0, 600),
                 outside("lease_s", self.lease_s, 1, 7 * 86400),
+                outside("login_h", self.login_h, 0.01, 24 * 30),
             ]
         )
 

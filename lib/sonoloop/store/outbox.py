@@ -6,9 +6,9 @@ decided once and kept, so that whatever is sent twice is the same instance.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Select, exists, func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from sonoloop.errors import NotFoundError
@@ -19,7 +19,6 @@ from sonoloop.store.outbox_entries import (
     KeptDocument,
     OutboxCounts,
     OutboxEntry,
-    OutboxState,
     document_json,
     entry_of,
 )
@@ -230,7 +229,7 @@ class Outbox:
         self,
         entries: Collection[int] | None = None,
         *,
-        states: Collection[OutboxState] = ("failed",),
+        states: Collection[str] = ("failed",),
     ) -> int:
         """Try entries anew; how many were in one of the states.
 
@@ -258,7 +257,7 @@ class Outbox:
     def list(
         self,
         *,
-        states: Collection[OutboxState] | None = None,
+        states: Collection[str] | None = None,
         image_id: str | None = None,
         before: int | None = None,
         limit: int | None = 100,
@@ -300,7 +299,7 @@ _UNBLOCKED: Final = OutboxRow.state.in_(UNDER_WAY) & ~(
 )
 
 
-def _joined() -> Select[tuple[OutboxRow, AnnotationRow, str]]:
+def _joined() -> Any:
     return (
         select(OutboxRow, AnnotationRow, ImageRow.image_id)
         .join(AnnotationRow, AnnotationRow.id == OutboxRow.annotation)
