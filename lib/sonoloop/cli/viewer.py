@@ -50,8 +50,6 @@ def install(
     Example: sonoloop viewer install --from ohif-app-3.13.2.tgz
     """
     with errors_told():
-        if archive is None:
-            err.print(f"viewer: fetching OHIF {OHIF.version} unless it is there", highlight=False)
         with _shown() as progress:
             viewer = install_viewer(archive=archive, registry=registry, progress=progress)
         _tell(viewer)
@@ -93,7 +91,7 @@ def _shown() -> Iterator[Told]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=err) as bar:
-        task = bar.add_task("fetching", visible=False)
+        task = bar.add_task(f"fetching OHIF {OHIF.version}", visible=False)
 
         def told(received: int, total: int | None) -> None:
             done = total is not None and received >= total
@@ -102,7 +100,11 @@ def _shown() -> Iterator[Told]:
                 completed=received,
                 total=total,
                 visible=True,
-                description="preparing" if done else "fetching",
+                description="preparing it" if done else f"fetching OHIF {OHIF.version}",
             )
 
         yield told
+
+
+if __name__ == "__main__":  # scripts/serve: without loading what the other commands need
+    app(prog_name="sonoloop viewer")

@@ -36,7 +36,7 @@ def download(release: Release, registry: str, target: Path, progress: Progress) 
         ViewerError: If the registry cannot be reached, has no such archive, or sends too much.
     """
     address = release.address(registry)
-    host = urlsplit(address).hostname or "no host"  # the address itself may hold a password
+    host = _host(address)  # the address itself may hold a password
     cure = "try again, name a mirror with --registry, or fetch it elsewhere and use --from FILE"
     try:
         with httpx.stream(
@@ -56,6 +56,13 @@ def download(release: Release, registry: str, target: Path, progress: Progress) 
         told = str(error) or type(error).__name__
         raise ViewerError(f"cannot fetch the viewer from {host} - {told:.200}; {cure}") from error
     logger.info("fetched %s %s from %s", release.package, release.version, host)
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or "no host"
+    except ValueError:
+        return "no address"
 
 
 def _keep(answer: httpx.Response, target: Path, progress: Progress) -> None:

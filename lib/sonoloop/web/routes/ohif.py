@@ -1,6 +1,6 @@
 """``/ohif/``: the OHIF viewer, its configuration, and our extension of it."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -44,7 +44,7 @@ def viewer_file(path: str, request: Request) -> Response:
     if path == CONFIG:
         text = app_config(with_extension=extension_is_there())
         return Response(text, 200, {"cache-control": "no-store"}, MEDIA_TYPES[".js"])
-    is_page = path == PAGE or not PurePosixPath(path).suffix
+    is_page = path == PAGE or "." not in path.rpartition("/")[2]
     try:
         answer = files.answer(PAGE if is_page else path, request)
     except ViewerError as error:
