@@ -44,6 +44,7 @@ DOORS = {
     "starlette": {"web"},
     "openvino": {"inference"},
     "monailabel": {"tasks"},
+    "argon2": {"service"},
     "typer": {"cli"},
     "SimpleITK": {"evaluation"},
 }

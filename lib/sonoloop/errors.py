@@ -14,6 +14,7 @@
     - JobConflictError     a job of this kind already runs on this model
     - StaleRevisionError   a reader's revision was made from one that is no longer his newest
     - BusyError            more is asked at once than the server can queue; try again soon
+      - TooManyAttemptsError  too many log-ins failed; try again after a while
   - DatasetError           a data set on disk is not laid out as expected
   - ModelError             a weights folder is incomplete, foreign or corrupt
   - TrainingError          a training cannot start or cannot go on
@@ -113,6 +114,18 @@ class StaleRevisionError(ConflictError):
 
 class BusyError(ConflictError):
     """More is asked at once than the server can queue; the same request may succeed soon."""
+
+
+class TooManyAttemptsError(BusyError):
+    """Too many log-ins with a name or from an address failed.
+
+    Attributes:
+        seconds: When the next one is looked at, in seconds from now.
+    """
+
+    def __init__(self, message: str, *, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(message)
 
 
 class DatasetError(SonoloopError, ValueError):

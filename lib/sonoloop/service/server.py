@@ -14,6 +14,7 @@ from sonoloop.inference.shipped import SHIPPED_MODELS
 from sonoloop.pacs.open import open_source
 from sonoloop.pacs.port import StudyArchive
 from sonoloop.records import Annotation, Job, LabelTag, Review, Verdict
+from sonoloop.service.accounts import AccountService
 from sonoloop.service.acquisition import AcquisitionService
 from sonoloop.service.agreement import Agreement
 from sonoloop.service.analysis import Analysis
@@ -71,6 +72,7 @@ class Service:
         logs: What the server wrote.
         info: The answer to ``/info``, kept ready.
         dashboard: What the dashboard shows, kept ready.
+        accounts: Who may ask, where there are accounts.
         settings: How the server listens and what it accepts.
     """
 
@@ -99,6 +101,7 @@ class Service:
         self.triggers = Triggers(store, training, server.triggers)
         self.readers = Readers(store, self.images, server)
         self.agreement = Agreement(store)
+        self.accounts = AccountService(store, login_h=server.login_h)
         self.quality = QualityService(
             store, self.images, inference, self.jobs, ignored=server.quality_ignored
         )
@@ -285,16 +288,14 @@ class Service:
 
     def datastore(self) -> dict[str, Any]:
         """Every image with its labels, as MONAI Label's clients read a datastore."""
-        standing = self.store.annotations.standing()
+        holding = self.store.annotations.holding()
         return {
             "name": NAME,
             "description": DESCRIPTION,
             "images_dir": "",
             "labels_dir": "",
             "objects": {
-                record.image_id: object_json(
-                    record, list(standing.get(record.image_id, {}).values())
-                )
+                record.image_id: object_json(record, holding.get(record.image_id, []))
                 for record in self.store.images.list()
             },
         }
