@@ -84,6 +84,8 @@ export interface Revision {
   readonly birads: Birads | null;
   readonly hasMask: boolean;
   readonly created: string;
+  /** What its outline holds; left out where that was not asked for. */
+  readonly lesions?: readonly Lesion[];
 }
 
 /** Somebody saved under the same name meanwhile: `kept` is what was sent now, `current` what stands. Both are on the server. */
@@ -158,7 +160,8 @@ export interface ReviewState {
   readonly reader: string;
   /** False while accounts are on: the name is the account's then. */
   readonly readerMayChange: boolean;
-  readonly tool: Tool;
+  /** Null while a tool of the viewer's own toolbar is in hand. */
+  readonly tool: Tool | null;
   /** Radius of the brush in pixels of the image. */
   readonly brushSize: number;
   /** Grey levels (0..255, both inclusive) between which the threshold brush paints. */

@@ -1,0 +1,4 @@
+interface Window {
+  /** OHIF puts its drawing library here. */
+  cornerstone?: { version?: string };
+}

@@ -1,0 +1,34 @@
+// @ts-check
+// Where things are opened.
+
+import { ROOT } from "../server/address.js";
+
+/** Route of our mode, below the viewer's own folder. */
+export const ROUTE = "sonoloop";
+
+/**
+ * @param {{ study: string, series: string, sop: string, frame: number | null }} image
+ * @param {number} [time] Makes the address a new one even when the same image is opened again.
+ * @returns {string} Relative to the viewer's folder, as its router takes it.
+ */
+export function routeOf({ study, series, sop, frame }, time = Date.now()) {
+  const query = new URLSearchParams({
+    StudyInstanceUIDs: study,
+    initialSeriesInstanceUID: series,
+    initialSOPInstanceUID: sop,
+  });
+  if (frame !== null) query.set("frame", String(frame));
+  query.set("t", String(time));
+  return `/${ROUTE}?${query}`;
+}
+
+/**
+ * @param {{ pathname: string, search: string }} here Where the reader comes back to.
+ * @param {URL} [root]
+ * @returns {string} Address of the login page.
+ */
+export function loginAddress({ pathname, search }, root = ROOT) {
+  const address = new URL("login", root);
+  address.searchParams.set("next", `${pathname}${search}`);
+  return address.href;
+}

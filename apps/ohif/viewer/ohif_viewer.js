@@ -1,0 +1,257 @@
+// @ts-check
+// The viewer as the review knows it (viewer/types.d.ts), on OHIF.
+
+import { History } from "./history.js";
+import { imageOfAddress, partsOf } from "./ids.js";
+import { CAP, Labelmaps, NotOpenError } from "./labelmaps.js";
+import { loginAddress, routeOf } from "./navigation.js";
+import { Overlay } from "./overlay.js";
+import { Tools } from "./tools.js";
+import { view, watch } from "./watching.js";
+
+/** @typedef {import("./watching.js").View} View */
+/** @typedef {import("./types").Opened} Opened */
+/** @typedef {import("./types").Viewer} Viewer */
+/** @typedef {import("../review/types").Tool} Tool */
+
+const SETTLE_MS = 80; // a stroke changes the mask many times a second
+
+/** @implements {Viewer} */
+export class OhifViewer {
+  /** @param {import("./host.js").Host} host */
+  constructor(host) {
+    this.host = host;
+    this.cap = CAP;
+    this.masks = new Labelmaps(host);
+    this.history = new History(host);
+    this.tools = new Tools(host);
+    this.shade = new Overlay();
+    /** @type {View | null} */
+    this.current = null;
+    /** @type {Set<(opened: Opened | null) => void>} */
+    this.openedListeners = new Set();
+    /** @type {Set<(imageId: string) => void>} */
+    this.paintedListeners = new Set();
+    /** @type {(() => void)[]} */
+    this.stops = [];
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.settling = undefined;
+    this.writing = false;
+    this.wantedFrame = "";
+  }
+
+  /** Begins to look; to be called when OHIF has entered the mode. */
+  start() {
+    const { cornerstone, cornerstoneTools } = this.host.libraries;
+    const modified = cornerstoneTools.Enums.Events.SEGMENTATION_DATA_MODIFIED;
+    const changed = () => this.#changed();
+    cornerstone.eventTarget.addEventListener(modified, changed);
+    this.stops = [
+      watch(this.host, () => this.#look()),
+      () => cornerstone.eventTarget.removeEventListener(modified, changed),
+    ];
+    this.wantedFrame = imageOfAddress(window.location.search) ?? "";
+    this.#look();
+  }
+
+  /** Ends it; to be called when OHIF leaves the mode. */
+  stop() {
+    for (const stop of this.stops) stop();
+    this.stops = [];
+    clearTimeout(this.settling);
+    this.shade.hide();
+    this.history.clear();
+    this.masks.packAll();
+    this.#open(null);
+  }
+
+  /** @returns {Opened | null} */
+  opened() {
+    return this.current && { image: this.current.image, frames: this.current.frames };
+  }
+
+  /** @param {(opened: Opened | null) => void} listener */
+  onOpened(listener) {
+    this.openedListeners.add(listener);
+    return () => void this.openedListeners.delete(listener);
+  }
+
+  /** @param {(imageId: string) => void} listener */
+  onPainted(listener) {
+    this.paintedListeners.add(listener);
+    return () => void this.paintedListeners.delete(listener);
+  }
+
+  /** @param {(tool: Tool | null) => void} listener */
+  onTool(listener) {
+    return this.tools.onTaken(listener);
+  }
+
+  /** @param {string} imageId */
+  read(imageId) {
+    return this.masks.read(imageId);
+  }
+
+  /**
+   * @param {string} imageId
+   * @param {Uint8Array} mask
+   * @param {{ undoable: boolean }} options
+   */
+  write(imageId, mask, { undoable }) {
+    if (this.#now()?.image.imageId !== imageId) throw new NotOpenError(imageId);
+    const before = undoable ? this.masks.read(imageId) : null;
+    this.#quietly(() => this.masks.write(imageId, mask));
+    if (before) {
+      this.history.record(before, mask, (old) => this.masks.live.has(imageId) && this.masks.write(imageId, old));
+    }
+  }
+
+  /** @param {string} imageId */
+  async prepare(imageId) {
+    const now = this.#now();
+    if (now?.image.imageId !== imageId) return false;
+    this.writing = true;
+    try {
+      await this.masks.prepare(now);
+    } finally {
+      this.writing = false;
+    }
+    return this.#now()?.image.imageId === imageId;
+  }
+
+  /** @param {string} imageId */
+  forget(imageId) {
+    if (this.current?.image.imageId !== imageId) this.masks.forget(imageId);
+  }
+
+  /** @param {number} segment */
+  paintWith(segment) {
+    const imageId = this.current?.image.imageId;
+    if (imageId) this.#quietly(() => this.masks.paintWith(imageId, segment));
+  }
+
+  /** @param {Tool} tool */
+  setTool(tool) {
+    this.tools.take(tool);
+  }
+
+  /** @param {number} radiusPx */
+  setBrush(radiusPx) {
+    if (this.current) this.tools.setBrush(radiusPx, this.current.viewport);
+  }
+
+  /**
+   * @param {number} low
+   * @param {number} high
+   */
+  setThreshold(low, high) {
+    this.tools.setThreshold(low, high);
+  }
+
+  undo() {
+    this.history.undo();
+  }
+
+  redo() {
+    this.history.redo();
+  }
+
+  canUndo() {
+    return this.history.canUndo;
+  }
+
+  canRedo() {
+    return this.history.canRedo;
+  }
+
+  /**
+   * @param {string} imageId
+   * @param {Blob | null} picture
+   */
+  overlay(imageId, picture) {
+    if (!picture) return this.shade.hide();
+    const now = this.#now();
+    if (now?.image.imageId !== imageId) throw new NotOpenError(imageId);
+    this.shade.show(imageId, picture, now.viewport);
+    this.shade.follow(imageId, now.image, now.viewport);
+  }
+
+  /** @param {number} frame */
+  async openFrame(frame) {
+    await this.current?.viewport.setImageIdIndex(frame);
+  }
+
+  /** @param {{ study: string, series: string, sop: string, frame: number | null }} image */
+  goTo(image) {
+    this.host.run("navigateHistory", { to: routeOf(image) });
+    this.wantedFrame = imageOfAddress(window.location.search) ?? "";
+    this.#look(); // the image may be open already
+  }
+
+  login() {
+    window.location.assign(loginAddress(window.location));
+  }
+
+  /** @returns {View | null} What is drawn at this very moment. */
+  #now() {
+    return view(this.host);
+  }
+
+  #look() {
+    const now = this.#now();
+    if (now && this.#goesOn(now)) return;
+    if (now && this.current) this.shade.follow(now.image.imageId, now.image, now.viewport);
+    if (now ? now.viewedId !== this.current?.viewedId || now.viewport !== this.current.viewport : this.#isGone()) this.#open(now);
+  }
+
+  /**
+   * OHIF opens a cine at its first frame, whatever the address says.
+   * @param {View} now
+   */
+  #goesOn({ image, frames, viewport }) {
+    const { sop, frame } = partsOf(this.wantedFrame);
+    if (frame === null || image.sop !== sop || frame >= frames) return false;
+    this.wantedFrame = "";
+    if (image.frame === frame) return false;
+    void viewport.setImageIdIndex(frame);
+    return true;
+  }
+
+  /** @returns {boolean} True when the viewport of the open image has left the screen. */
+  #isGone() {
+    return this.current !== null && !this.current.viewport.element?.isConnected;
+  }
+
+  /** @param {View | null} now */
+  #open(now) {
+    clearTimeout(this.settling);
+    this.current = now;
+    this.history.clear();
+    const opened = this.opened();
+    for (const listener of this.openedListeners) listener(opened);
+  }
+
+  #changed() {
+    if (this.writing || !this.current) return;
+    const { imageId } = this.current.image;
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => {
+      for (const listener of this.paintedListeners) listener(imageId);
+    }, SETTLE_MS);
+  }
+
+  /**
+   * What we write ourselves is no stroke of the reader's.
+   * @template T
+   * @param {() => T} work
+   * @returns {T}
+   */
+  #quietly(work) {
+    this.writing = true;
+    try {
+      return work();
+    } finally {
+      this.writing = false;
+    }
+  }
+}
