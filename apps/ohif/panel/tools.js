@@ -69,7 +69,7 @@ function brushRow(review) {
   return {
     element,
     update(state) {
-      reveal(element, state.image !== null && USES_BRUSH.includes(state.tool));
+      reveal(element, state.image !== null && state.tool !== null && USES_BRUSH.includes(state.tool));
       if (state.image === null) return;
       const sizes = brushPresets(state.image.columns);
       list(presets, sizes, ({ name, radius }) => `${name} ${radius}`, (size) => presetButton(review, size), (made, { radius }) => press(made, radius === state.brushSize));
