@@ -38,6 +38,13 @@ NOT_INSTALLED: Final = (
     f"OHIF {OHIF.version} is not installed on this server (sonoloop viewer install)"
 )
 
+WORKER_POLICY: Final = (
+    "default-src 'none'; script-src 'self' 'unsafe-eval' 'wasm-unsafe-eval'; "
+    "connect-src 'self' data: blob:; worker-src 'self' blob:"
+)
+"""Of scripts, which heed it when they run as workers: those that decode JPEG make functions of
+strings (Emscripten's embind), which the page itself may not."""
+
 _INLINE_SCRIPT: Final = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -90,7 +97,7 @@ class ViewerFiles:
             return None
         headers = {
             "cache-control": FOREVER if HASHED.search(name.rpartition("/")[2]) else ASK_AGAIN,
-            "content-security-policy": self._policy,
+            "content-security-policy": self._policy if name == PAGE else WORKER_POLICY,
             "etag": f'"{digest[:32]}"',
             "vary": "accept-encoding",
         }
