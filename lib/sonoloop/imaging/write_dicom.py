@@ -32,7 +32,7 @@ from sonoloop.geometry import Box, SpacingMm
 
 Pixels = npt.NDArray[np.uint8]
 
-_IMPLEMENTATION_UID: Final = UID("2.25.312964206373016905366325911367541302061")
+IMPLEMENTATION_UID: Final = UID("2.25.312964206373016905366325911367541302061")
 _FRAME_TIME_TAG: Final = 0x00181063
 _CENTIMETRE: Final = 3  # of PhysicalUnits, PS3.3 C.8.5.5.1.15
 
@@ -134,7 +134,7 @@ def _dataset(settings: UltrasoundDicom, *, cine: bool) -> Dataset:
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.MediaStorageSOPClassUID = sop_class
     dataset.file_meta.MediaStorageSOPInstanceUID = UID(settings.sop_instance_uid)
-    dataset.file_meta.ImplementationClassUID = _IMPLEMENTATION_UID
+    dataset.file_meta.ImplementationClassUID = IMPLEMENTATION_UID
     dataset.file_meta.ImplementationVersionName = "SONOLOOP"
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.SOPClassUID = sop_class

@@ -6,15 +6,28 @@ tracking UIDs. An instance's UID depends on all it says, so the same reading mad
 instance, and another never has its UID.
 """
 
+import dataclasses
+import hashlib
+import io
+import json
 from dataclasses import dataclass
 from typing import Literal
 
-from pydicom import Dataset
+import numpy as np
+from pydicom import Dataset, dcmread
+from pydicom.filewriter import dcmwrite
+from pydicom.uid import UID, Comprehensive3DSRStorage, SegmentationStorage
 
+from sonoloop import __version__
 from sonoloop.errors import DocumentError
-from sonoloop.geometry import Mask
+from sonoloop.imaging.dicom_header import PARSE_ERRORS
+from sonoloop.imaging.write_dicom import IMPLEMENTATION_UID, stable_uid
 from sonoloop.records import InstanceAddress
+from sonoloop.reporting.foreign import read_segmentation
+from sonoloop.reporting.identity import MANUFACTURER, checked_header
 from sonoloop.reporting.reading import Reading
+from sonoloop.reporting.tracking import TrackedLesion as TrackedLesion
+from sonoloop.reporting.tracking import lesion_masks, track
 
 Geometry = Literal["synthetic", "none"]
 
@@ -35,23 +48,6 @@ class DocumentOptions:
     report: bool = True
     geometry: Geometry = "synthetic"
     organization: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TrackedLesion:
-    """One lesion of a reading, as it is known over its revisions.
-
-    Attributes:
-        segment: Its number in the segmentation, from 1.
-        tracking_uid: The same in SEG and SR, and over revisions.
-        tracking_id: The same for people, such as ``Lesion 1``.
-        mask: (H, W), True on the lesion.
-    """
-
-    segment: int
-    tracking_uid: str
-    tracking_id: str
-    mask: Mask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +110,40 @@ def documents_for(
     Raises:
         DocumentError: If the header is not that of the reading's image, or too broken to refer to.
     """
-    raise DocumentError("documents are not written yet")
+    from sonoloop.reporting.report import write_report  # highdicom takes seconds to import
+    from sonoloop.reporting.segmentation import write_segmentation
+
+    options = options or DocumentOptions()
+    known = checked_header(header, reading.record)
+    number = (previous.number if previous else 0) + 1
+    digest = _digest(reading, number, previous, options)
+    lesions = track(lesion_masks(reading.mask), previous.lesions if previous else (), seed=digest)
+    segmentation = report = None
+    if lesions and options.segmentation:
+        segmentation = write_segmentation(
+            known,
+            reading,
+            lesions,
+            _address(known, reading, "segmentation", digest),
+            number=number,
+            synthetic=options.geometry == "synthetic",
+        )
+    if options.report:
+        report = write_report(
+            known,
+            reading,
+            lesions,
+            _address(known, reading, "report", digest),
+            number=number,
+            segmentation=segmentation,
+            predecessor=previous.report.address if previous and previous.report else None,
+            organization=options.organization,
+        )
+    return Documents(
+        segmentation=_document(segmentation, number),
+        report=_document(report, number),
+        lesions=lesions,
+    )
 
 
 def read_documents(segmentation: bytes | None, report: bytes | None) -> Documents:
@@ -123,4 +152,100 @@ def read_documents(segmentation: bytes | None, report: bytes | None) -> Document
     Raises:
         DocumentError: If a file is none of ours.
     """
-    raise DocumentError("documents are not read yet")
+    lesions: tuple[TrackedLesion, ...] = ()
+    if segmentation is not None:
+        found = read_segmentation(segmentation)
+        lesions = tuple(
+            TrackedLesion(
+                segment=one.segment,
+                tracking_uid=one.tracking_uid,
+                tracking_id=one.label,
+                mask=one.mask,
+            )
+            for one in found
+        )
+    return Documents(
+        segmentation=_read(segmentation, SegmentationStorage),
+        report=_read(report, Comprehensive3DSRStorage),
+        lesions=lesions,
+    )
+
+
+def is_ours(dataset: Dataset) -> bool:
+    """Whether this module wrote the instance."""
+    meta = getattr(dataset, "file_meta", Dataset())
+    return (
+        str(meta.get("ImplementationClassUID", "")) == IMPLEMENTATION_UID
+        or dataset.get("Manufacturer") == MANUFACTURER
+    )
+
+
+def _digest(
+    reading: Reading, number: int, previous: Documents | None, options: DocumentOptions
+) -> str:
+    """Of everything the documents say; the header is left out, since a SOP instance keeps it."""
+    said = {
+        "image": [reading.record.sop_instance_uid, reading.record.frame, reading.spacing_mm],
+        "mask": hashlib.sha256(np.ascontiguousarray(reading.mask, np.uint8).tobytes()).hexdigest(),
+        "state": [reading.state, reading.reader, reading.origin, reading.assessed_at.isoformat()],
+        "words": [reading.pathology, reading.birads, reading.not_assessable],
+        "models": dict(reading.models),
+        "probabilities": dict(reading.probabilities or {}),
+        "lesions": [[one.box.as_list(), dict(one.probabilities)] for one in reading.lesions],
+        "number": number,
+        "previous": [one.address.instance for one in previous.all] if previous else [],
+        "options": dataclasses.asdict(options),
+        "version": __version__,
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _address(header: Dataset, reading: Reading, kind: str, digest: str) -> InstanceAddress:
+    image = (str(header.SOPInstanceUID), str(reading.record.frame))
+    return InstanceAddress(
+        study=str(header.StudyInstanceUID),
+        series=stable_uid(f"sonoloop {kind} series", *image),
+        instance=stable_uid(f"sonoloop {kind}", *image, digest),
+    )
+
+
+def _document(dataset: Dataset | None, number: int) -> Document | None:
+    if dataset is None:
+        return None
+    stream = io.BytesIO()
+    dcmwrite(stream, dataset, enforce_file_format=True)
+    return Document(
+        data=stream.getvalue(),
+        address=_address_of(dataset),
+        sop_class_uid=str(dataset.SOPClassUID),
+        number=number,
+    )
+
+
+def _read(data: bytes | None, sop_class: str) -> Document | None:
+    if data is None:
+        return None
+    try:
+        dataset = dcmread(io.BytesIO(data), stop_before_pixels=True)
+        if not is_ours(dataset) or dataset.SOPClassUID != sop_class:
+            raise DocumentError(f"a file of {len(data)} bytes is no {UID(sop_class).name} of ours")
+        return Document(
+            data=data,
+            address=_address_of(dataset),
+            sop_class_uid=sop_class,
+            number=int(dataset.InstanceNumber),
+        )
+    except PARSE_ERRORS as error:
+        if isinstance(error, DocumentError):
+            raise
+        raise DocumentError(
+            f"a file of {len(data)} bytes is no document of ours: {type(error).__name__}"
+        ) from error
+
+
+def _address_of(dataset: Dataset) -> InstanceAddress:
+    return InstanceAddress(
+        study=str(dataset.StudyInstanceUID),
+        series=str(dataset.SeriesInstanceUID),
+        instance=str(dataset.SOPInstanceUID),
+    )
