@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,7 @@ from sonoloop import __version__
 from sonoloop.errors import DocumentError
 from sonoloop.imaging.dicom_header import PARSE_ERRORS
 from sonoloop.imaging.write_dicom import IMPLEMENTATION_UID, stable_uid
+from sonoloop.labels import Pathology
 from sonoloop.records import InstanceAddress
 from sonoloop.reporting.foreign import read_segmentation
 from sonoloop.reporting.identity import MANUFACTURER, checked_header
@@ -190,14 +192,18 @@ def _digest(
         "state": [reading.state, reading.reader, reading.origin, reading.assessed_at.isoformat()],
         "words": [reading.pathology, reading.birads, reading.not_assessable],
         "models": dict(reading.models),
-        "probabilities": {**(reading.probabilities or {})},
-        "lesions": [[one.box.as_list(), {**one.probabilities}] for one in reading.lesions],
+        "probabilities": _plain(reading.probabilities or {}),
+        "lesions": [[one.box.as_list(), _plain(one.probabilities)] for one in reading.lesions],
         "number": number,
         "previous": [one.address.instance for one in previous.all] if previous else [],
         "options": dataclasses.asdict(options),
         "version": __version__,
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(probabilities: Mapping[Pathology, float]) -> dict[str, float]:
+    return {str(pathology): value for pathology, value in probabilities.items()}
 
 
 def _address(header: Dataset, reading: Reading, kind: str, digest: str) -> InstanceAddress:
