@@ -144,7 +144,7 @@ class Dashboard:
     """Everything the dashboard shows.
 
     Attributes:
-        board: Progress, readers, versions, queue, leases, doubtful labels.
+        board: Progress, readers, versions, queue, leases, doubtful labels, outbox.
         agreement: How far readers agree: apart, for it reads outlines.
         live: Trainings.
     """

@@ -13,7 +13,7 @@ from sonoloop.errors import ModelError
 from sonoloop.labels import PATHOLOGIES
 from sonoloop.networks.card import read_card
 from sonoloop.records import Job, ModelRecord, ModelTask
-from sonoloop.service.board_work import leases, quality, queue
+from sonoloop.service.board_work import failed_entries, leases, quality, queue
 from sonoloop.service.inference import TASKS
 from sonoloop.service.info import InfoSources
 from sonoloop.store.gates import GateResult
@@ -42,13 +42,15 @@ def parts(sources: InfoSources) -> dict[str, Part]:
         "queue": lambda: queue(store),
         "leases": lambda: leases(store),
         "quality": lambda: quality(store),
+        "outbox": lambda: sources.outbox() | {"entries": failed_entries(store)},
     }
 
 
 def signs(sources: InfoSources) -> tuple[Any, ...]:
     """What the store does not know and the snapshot shows."""
-    source = sources.source_state()
-    return sources.inference.state, source.state, source.problem, sources.refused()
+    source, archive = sources.source_state(), sources.outbox()["archive"]
+    state = (source.state, source.problem, archive["reachable"], archive["problem"])
+    return sources.inference.state, *state, sources.refused()
 
 
 def server(sources: InfoSources) -> dict[str, Any]:

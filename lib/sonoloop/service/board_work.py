@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from sonoloop.active_learning.registry import STRATEGIES as RANKING
+from sonoloop.service.outbox import entry_json
 from sonoloop.service.quality import flag_json
 from sonoloop.service.strategies import STRATEGIES
 from sonoloop.store.store import Store
@@ -14,6 +15,8 @@ PROPOSALS: Final = 8
 FLAGS: Final = 50
 """Newest doubts that are shown."""
 LEASES: Final = 100
+FAILED: Final = 20
+"""Newest documents that the archive refused, which are shown."""
 
 UNQUEUED: Final = "This strategy draws when it is asked: it has no queue."
 WAITS: Final = "No image is queued: the images are scored after the next model is published."
@@ -66,3 +69,8 @@ def quality(store: Store) -> dict[str, Any]:
         "counts": counts,
         "flags": [flag_json(flag) for flag in store.quality.list(limit=FLAGS)],
     }
+
+
+def failed_entries(store: Store) -> list[dict[str, Any]]:
+    """Answers that did not reach the archive, newest first."""
+    return [entry_json(entry) for entry in store.outbox.list(states=("failed",), limit=FAILED)]

@@ -56,6 +56,7 @@ class InfoSources:
     inference: InferenceService
     source_state: Callable[[], SourceState]
     refused: Callable[[], int]
+    outbox: Callable[[], dict[str, Any]]
 
 
 class InfoBoard:
@@ -121,6 +122,7 @@ def build_info(sources: InfoSources) -> dict[str, Any]:
             "pipeline": {"state": inference.state, "problem": inference.failure},
             "source": sources.source_state().as_json(),
             "refused": sources.refused(),
+            "outbox": sources.outbox(),
         },
     }
 

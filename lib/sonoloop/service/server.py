@@ -29,6 +29,7 @@ from sonoloop.service.labelling import DEFAULT_READER, Labelling, Submission
 from sonoloop.service.listing import object_json
 from sonoloop.service.lock import WorkspaceLock
 from sonoloop.service.logs import Logs
+from sonoloop.service.outbox import Outbox
 from sonoloop.service.quality import QualityService
 from sonoloop.service.readers import Readers
 from sonoloop.service.scanning import Scanner
@@ -68,6 +69,7 @@ class Service:
         readers: What they do beside: leases, skips, assignments, reviews.
         agreement: How far they agree.
         quality: Looks at labels and flags doubtful ones.
+        outbox: Takes what was submitted to the archive.
         job_board: How background work is getting on.
         logs: What the server wrote.
         info: The answer to ``/info``, kept ready.
@@ -110,8 +112,15 @@ class Service:
         self.scanner = Scanner(
             source, store, rescan_s=server.rescan_s, changed=lambda: self._count_refusals()
         )
+        self.outbox = Outbox(store, source, server.write_back, changed=lambda: self.info.touch())
         self._refused = 0
-        sources = InfoSources(store, inference, lambda: self.scanner.state, lambda: self._refused)
+        sources = InfoSources(
+            store,
+            inference,
+            lambda: self.scanner.state,
+            lambda: self._refused,
+            self.outbox.summary,
+        )
         self.info = InfoBoard(sources)
         self.dashboard = Dashboard(sources, self.agreement)
         self._closing = threading.Event()
@@ -183,6 +192,7 @@ class Service:
         self._count_refusals()
         self.info.rebuild()
         self.quality.start()
+        self.outbox.start()
         self._ticker.start()
 
     def next_image(self, strategy: str, *, reader: str) -> Handed | None:
@@ -261,6 +271,7 @@ class Service:
 
     def _heard_of(self, annotation: Annotation) -> None:
         self.quality.look_at(annotation.image_id)
+        self.outbox.wake()
         self.info.touch()
 
     def amend_label(self, image: str, tag: LabelTag, info: Mapping[str, Any]) -> Annotation:
@@ -331,6 +342,7 @@ class Service:
         self._closing.set()
         self.scanner.close()
         self.quality.close()
+        self.outbox.close()
         self.jobs.close()
         if self._ticker.is_alive():
             self._ticker.join()

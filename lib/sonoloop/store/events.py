@@ -40,6 +40,7 @@ EventKind = Literal[
     "document_sent",
     "document_verified",
     "document_failed",
+    "document_retried",
     "export",
     "import",
     "log_in",

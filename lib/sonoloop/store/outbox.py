@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 
 from sonoloop.errors import NotFoundError
 from sonoloop.store.database import Database
-from sonoloop.store.events import SYSTEM, EventKind, record_event
+from sonoloop.store.events import SYSTEM, UNKNOWN, EventKind, record_event
 from sonoloop.store.outbox_entries import (
     OUTBOX_STATES,
     KeptDocument,
@@ -230,12 +230,14 @@ class Outbox:
         entries: Collection[int] | None = None,
         *,
         states: Collection[str] = ("failed",),
+        actor: str = UNKNOWN,
     ) -> int:
         """Try entries anew; how many were in one of the states.
 
         Args:
             entries: Only these; None is all.
             states: ``failed``, ``off``, or both.
+            actor: Who asks.
         """
         given_up = set(states) & {"failed", "off"}
         # What the archive can never have stays off.
@@ -252,6 +254,8 @@ class Outbox:
             for row in rows:
                 row.state, row.attempts, row.ended_at = "waiting", 0, None
                 row.next_attempt_at = now()
+                _log(session, "document_retried", row, actor=actor)
+                row.problem = None
             return len(rows)
 
     def list(
@@ -314,14 +318,14 @@ def _row(session: Session, entry_id: int) -> OutboxRow:
     return row
 
 
-def _log(session: Session, kind: EventKind, row: OutboxRow) -> None:
+def _log(session: Session, kind: EventKind, row: OutboxRow, *, actor: str = SYSTEM) -> None:
     image = session.get_one(ImageRow, row.image)
     instances = {name: one["instance"] for name, one in row.documents.items()}
     reason = {"reason": row.problem} if row.problem else {}
     record_event(
         session,
         kind,
-        actor=SYSTEM,
+        actor=actor,
         image_id=image.image_id,
         details={"annotation": row.annotation} | instances | reason,
     )
