@@ -9,12 +9,16 @@ WORKDIR /srv/sonoloop
 COPY requirements.txt ./
 RUN pip install --no-cache-dir --no-deps -r requirements.txt
 
+# Where the image keeps the viewer that /ohif/ shows.
+ENV SONOLOOP_VIEWER_CACHE=/srv/sonoloop/viewer
+
 COPY pyproject.toml README.md LICENSE ./
 COPY lib ./lib
 COPY apps ./apps
 COPY sample-data ./sample-data
 RUN pip install --no-cache-dir --no-deps --no-build-isolation -e . \
-    && chown -R sonoloop apps
+    && chown -R sonoloop apps \
+    && sonoloop viewer install
 
 USER 10001
 EXPOSE 8000

@@ -70,6 +70,11 @@ class Studio:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.drawn: list[Drawn] = []
 
+    @staticmethod
+    def study_of(study: str) -> str:
+        """StudyInstanceUID of a study by its name."""
+        return stable_uid(study)
+
     def single(
         self, study: str, name: str, shape: tuple[int, int] = (120, 200), **how: Any
     ) -> Drawn:
@@ -95,7 +100,7 @@ class Studio:
     def _write(
         self, study: str, name: str, pixels: Pixels, *, cine: bool = False, **how: Any
     ) -> Path:
-        facts = {
+        facts: dict[str, Any] = {
             "sop_instance_uid": stable_uid(study, name),
             "series_instance_uid": stable_uid(study, how.pop("series", "series")),
             "study_instance_uid": stable_uid(study),

@@ -16,6 +16,10 @@ from playwright.sync_api import BrowserContext, Locator, Page, Request
 
 Mask = npt.NDArray[np.uint8]
 
+PREDICTED: Final = "AI suggestion, not changed"
+CHANGED: Final = "Changed, not submitted"
+SUBMITTED: Final = "Submitted"
+
 PATIENCE_MS: Final = 120_000
 """The viewer draws without a graphics card, on machines that do other things too."""
 
@@ -160,6 +164,21 @@ class Screen:
     @property
     def panel(self) -> Locator:
         return self.page.locator("sonoloop-panel")
+
+    def stage(self) -> str:
+        """What the panel says of the open image; empty while there is no panel."""
+        place = self.panel.locator("[data-part=stage]")
+        return place.inner_text() if place.count() == 1 else ""
+
+    def until_stage(self, *wanted: str) -> str:
+        """Wait until the panel says that one of these has come."""
+
+        def there() -> str | None:
+            told = self.stage()
+            return told if told.startswith(wanted) else None
+
+        stage: str = self.until(there, f"the panel never says one of {wanted}")
+        return stage
 
     def shown(self) -> Shown | None:
         """What the viewport shows now; None while it shows nothing."""
