@@ -33,8 +33,8 @@ export class ConflictError extends ServerError {}
 export class StaleRevisionError extends ConflictError {
   /**
    * @param {string} message
-   * @param {{ status?: number, code?: string, kept: any, current: any }} told Revisions as the
-   *   server tells them.
+   * @param {{ status?: number, code?: string, kept: any, current: any }} told Revisions as the server tells them;
+   *   `current` is null when the reader's earlier one was withdrawn meanwhile.
    */
   constructor(message, told) {
     super(message, told);
@@ -82,8 +82,8 @@ export async function errorOf(response) {
   const told = await body(response);
   const sentence = typeof told.detail === "string" && told.detail ? told.detail : `the server answered with status ${status}`;
   const code = typeof told.code === "string" ? told.code : "";
-  if (status === 409 && code === "stale_revision" && told.kept && told.current) {
-    return new StaleRevisionError(sentence, { status, code, kept: told.kept, current: told.current });
+  if (status === 409 && code === "stale_revision" && told.kept) {
+    return new StaleRevisionError(sentence, { status, code, kept: told.kept, current: told.current ?? null });
   }
   return new (BY_STATUS[status] ?? ServerError)(sentence, { status, code });
 }

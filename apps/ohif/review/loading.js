@@ -1,0 +1,124 @@
+// @ts-check
+// What is known of an image is asked for while it opens: the AI's mask, and what the reader said of it earlier. An answer
+// for an image that is not the open one any more is dropped; the image is asked for anew when it is opened again.
+
+import { WithdrawnError } from "../server/errors.js";
+import { separate } from "../viewer/components.js";
+import { answerOf, newestOf, predictionOf } from "./answers.js";
+import { blank } from "./work.js";
+
+/** @typedef {import("./desk.js").Desk} Desk */
+/** @typedef {import("./work.js").Work} Work */
+/** @typedef {import("../server/api.js").Inference} Inference */
+/** @typedef {import("../server/nrrd.js").Plane} Plane */
+
+export class Loader {
+  /** @param {Desk} desk */
+  constructor(desk) {
+    this.desk = desk;
+    /** @type {Map<string, Promise<Inference>>} Asked for before the viewer has opened the image. */
+    this.expected = new Map();
+  }
+
+  get api() {
+    return this.desk.review.api;
+  }
+
+  /**
+   * Asks the AI of an image that is about to be opened.
+   * @param {string} imageId
+   */
+  expect(imageId) {
+    if (this.expected.has(imageId) || this.desk.works.get(imageId)?.loaded) return;
+    const asked = this.api.infer(imageId);
+    asked.catch(() => this.expected.delete(imageId)); // it is asked again, and its failure told, once it is open
+    this.expected.clear();
+    this.expected.set(imageId, asked);
+  }
+
+  /**
+   * Asks the AI anew and shows its mask; the reader can undo it.
+   * @param {Work} work
+   */
+  async again(work) {
+    const { params, mask } = await this.api.infer(work.imageId);
+    if (!this.desk.isOpen(work)) return;
+    work.prediction = predictionOf(params);
+    work.aiMask = separate(checked(mask, work), work.image.columns);
+    work.loaded = true;
+    if (work.base === 0) work.settle(work.aiMask, "predicted");
+    this.desk.draw(work, work.aiMask);
+  }
+
+  /** @param {Work} work */
+  async load(work) {
+    if (work.loading) return;
+    const loading = (work.loading = new AbortController());
+    const guess = this.#guess(work, loading.signal);
+    guess.catch(() => {}); // told below, unless nobody waits for it any more
+    const isWanted = () => !loading.signal.aborted && this.desk.isOpen(work);
+    try {
+      const past = await this.api.revisions(work.imageId, { signal: loading.signal });
+      if (!isWanted()) return;
+      await this.#restore(work, past.revisions, loading.signal);
+      const { params, mask } = await guess;
+      if (!isWanted()) return;
+      work.prediction = predictionOf(params);
+      work.aiMask = separate(checked(mask, work), work.image.columns);
+      if (!work.earlier && !work.dirty && !work.marked) this.desk.drawKept(work, work.aiMask, "predicted");
+      else if (work.rest === "loading") work.rest = work.earlier ? "earlier" : "editing";
+      work.loaded = true;
+      this.desk.recount();
+    } catch (error) {
+      if (error instanceof WithdrawnError || !isWanted()) return;
+      work.rest = work.earlier ? "earlier" : "editing"; // he can outline it himself
+      this.desk.tell();
+      this.desk.review.fail(error);
+    } finally {
+      if (work.loading === loading) work.loading = null;
+    }
+  }
+
+  /**
+   * @param {Work} work
+   * @param {AbortSignal} signal
+   * @returns {Promise<Inference>}
+   */
+  #guess({ imageId }, signal) {
+    const expected = this.expected.get(imageId);
+    this.expected.delete(imageId);
+    const ask = () => this.api.infer(imageId, { signal });
+    return expected ? expected.catch(ask) : ask();
+  }
+
+  /**
+   * Shows what the reader himself said of the image before.
+   * @param {Work} work
+   * @param {readonly any[]} revisions
+   * @param {AbortSignal} signal
+   */
+  async #restore(work, revisions, signal) {
+    const earlier = newestOf(revisions, this.desk.review.state.reader);
+    work.base = earlier?.revision ?? 0;
+    if (!earlier) return;
+    const mask = earlier.hasMask ? await this.api.revisionMask(work.imageId, earlier.revision, { signal }) : null;
+    if (signal.aborted || !this.desk.isOpen(work)) return;
+    work.earlier = earlier;
+    work.submitted = earlier.state !== "draft";
+    if (work.dirty) return; // he has begun anew already
+    work.answer = answerOf(earlier);
+    this.desk.drawKept(work, mask ? separate(checked(mask, work), work.image.columns) : blank(work), "earlier");
+  }
+}
+
+/**
+ * @param {Plane} mask
+ * @param {Work} work
+ * @returns {Uint8Array}
+ */
+export function checked({ rows, columns, data }, { image }) {
+  if (rows !== image.rows || columns !== image.columns) {
+    throw new RangeError(`The server's mask of ${columns} x ${rows} pixels does not fit the image of ${image.columns} x ${image.rows}.`);
+  }
+  return data;
+}

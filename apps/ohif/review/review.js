@@ -1,0 +1,266 @@
+// @ts-check
+// The review session: its state, and everything a reader can do. review/types.d.ts is the contract with the panel.
+
+import { clampRadius } from "../viewer/brush.js";
+import { without } from "../viewer/components.js";
+import { Acting } from "./acting.js";
+import { Board } from "./board.js";
+import { Desk } from "./desk.js";
+import { Saving } from "./saving.js";
+import { blank } from "./work.js";
+
+/** @typedef {import("./types").Pathology} Pathology */
+/** @typedef {import("./types").Review} Contract */
+
+/**
+ * @typedef {object} Parts
+ * @property {import("../server/api.js").Api} api
+ * @property {import("../viewer/types").Viewer} viewer
+ * @property {Pick<Storage, "getItem" | "setItem">} storage
+ * @property {() => number} [now] Milliseconds.
+ * @property {(ms: number) => Promise<void>} [wait]
+ */
+
+/** @implements {Contract} */
+export class Review extends Acting {
+  /** @param {Parts} parts */
+  constructor({ api, viewer, storage, now = Date.now, wait = (ms) => new Promise((done) => setTimeout(done, ms)) }) {
+    super();
+    this.api = api;
+    this.viewer = viewer;
+    this.storage = storage;
+    this.now = now;
+    this.wait = wait;
+    this.board = new Board(this);
+    this.desk = new Desk(this);
+    this.saving = new Saving(this.desk);
+    viewer.onOpened((opened) => void this.desk.open(opened));
+    viewer.onPainted((imageId) => this.desk.painted(imageId));
+  }
+
+  /** @returns {boolean} True when something would be lost with the window. */
+  get hasUnsaved() {
+    return this.desk.unsaved.length > 0;
+  }
+
+  /** @param {boolean} seen Whether the window is. */
+  seen(seen) {
+    const stopwatch = this.desk.current?.stopwatch;
+    if (seen) stopwatch?.start();
+    else stopwatch?.stop();
+  }
+
+  /**
+   * Runs what is done on the open image; nothing when there is none.
+   * @param {string} name
+   * @param {(work: import("./work.js").Work) => unknown} act
+   */
+  #onImage(name, act) {
+    return this.act(name, () => {
+      const work = this.desk.current;
+      return work && this.desk.isOpen(work) ? act(work) : undefined;
+    });
+  }
+
+  predict() {
+    return this.#onImage("predict", (work) => this.desk.loader.again(work));
+  }
+
+  accept() {
+    return this.#onImage("accept", async (work) => {
+      if (!work.prediction || !work.aiMask) return this.say("error", "The AI has not answered yet.");
+      this.desk.draw(work, work.aiMask);
+      const noLesion = !work.marked;
+      this.desk.answer({ pathology: noLesion ? "normal" : work.prediction.pathology, noLesion });
+      await this.saving.save("submitted");
+    });
+  }
+
+  /** @param {Pathology | null} pathology */
+  setPathology(pathology) {
+    if (pathology === "normal") return this.noLesion(true);
+    return this.#onImage("setPathology", () => this.desk.answer({ pathology, noLesion: false }));
+  }
+
+  /** @param {import("./types").Birads | null} birads */
+  setBirads(birads) {
+    return this.#onImage("setBirads", () => this.desk.answer({ birads }));
+  }
+
+  addLesion() {
+    return this.#onImage("addLesion", (work) => this.desk.addLesion(work));
+  }
+
+  /** @param {number} segment */
+  selectLesion(segment) {
+    return this.#onImage("selectLesion", (work) => this.desk.selectLesion(work, segment));
+  }
+
+  /** @param {number} segment */
+  removeLesion(segment) {
+    return this.#onImage("removeLesion", (work) => {
+      work.begun.delete(segment);
+      this.desk.draw(work, without(this.viewer.read(work.imageId) ?? blank(work), segment));
+    });
+  }
+
+  noLesion(on = true) {
+    return this.#onImage("noLesion", (work) => {
+      if (!on) return this.desk.answer({ pathology: null, noLesion: false });
+      work.begun = new Set([1]);
+      if (work.marked) this.desk.draw(work, blank(work));
+      this.desk.answer({ pathology: "normal", noLesion: true });
+    });
+  }
+
+  /**
+   * @param {import("./types").SkipKind} kind
+   * @param {string} reason
+   */
+  skip(kind, reason) {
+    return this.#onImage("skip", async () => {
+      if (await this.saving.skip(kind, reason)) await this.#openNext();
+    });
+  }
+
+  submit() {
+    return this.#onImage("submit", () => this.saving.save("submitted"));
+  }
+
+  saveDraft() {
+    return this.#onImage("saveDraft", () => this.saving.save("draft"));
+  }
+
+  next() {
+    return this.act("next", () => (this.hasUnsaved ? this.patch({ leaving: true }) : this.#openNext()));
+  }
+
+  /** @param {boolean} leave */
+  confirmLeave(leave) {
+    return this.act("confirmLeave", async () => {
+      if (!this.state.leaving) return;
+      this.patch({ leaving: false });
+      if (!leave) return;
+      this.desk.dropUnsaved();
+      await this.#openNext();
+    });
+  }
+
+  async #openNext() {
+    const { strategy, reader } = this.state;
+    if (!strategy) return this.say("error", "The server offers no strategy.");
+    const sample = await this.api.next(strategy, reader);
+    if (!sample) {
+      this.say("info", "Nothing waits for you: every image is answered, or in the hands of others.");
+      return void this.desk.open(this.viewer.opened());
+    }
+    this.desk.reasons.set(sample.id, sample.sonoloop?.reason ?? "");
+    this.desk.loader.expect(sample.id);
+    this.viewer.goTo({
+      study: sample.StudyInstanceUID, series: sample.SeriesInstanceUID, sop: sample.SOPInstanceUID,
+      frame: (sample.frame_count ?? 1) > 1 ? (sample.frame ?? 0) : null,
+    });
+  }
+
+  /** @param {string} name */
+  setStrategy(name) {
+    return this.act("setStrategy", () => this.board.setStrategy(name));
+  }
+
+  /** @param {import("./types").Task} task */
+  startTraining(task) {
+    return this.act("startTraining", () => this.board.startTraining(task));
+  }
+
+  stopTraining() {
+    return this.act("stopTraining", () => this.board.stopTraining());
+  }
+
+  /** @param {"mine" | "theirs"} choice */
+  resolveConflict(choice) {
+    return this.#onImage("resolveConflict", () => this.saving.resolve(choice));
+  }
+
+  toggleExplanation() {
+    return this.#onImage("toggleExplanation", async ({ imageId, prediction }) => {
+      if (this.state.explanationShown) {
+        this.viewer.overlay(imageId, null);
+        return this.patch({ explanationShown: false });
+      }
+      const why = prediction && !prediction.explanation.available ? prediction.explanation.reason : null;
+      if (why) return this.say("error", why);
+      this.viewer.overlay(imageId, await this.api.explanation(imageId));
+      this.patch({ explanationShown: true });
+    });
+  }
+
+  /** @param {import("./types").Tool} tool */
+  setTool(tool) {
+    return this.act("setTool", () => {
+      if (tool === "threshold") this.viewer.setThreshold(...this.state.threshold);
+      this.viewer.setTool(tool);
+      this.patch({ tool });
+    });
+  }
+
+  /** @param {number} radiusPx */
+  setBrushSize(radiusPx) {
+    return this.act("setBrushSize", () => {
+      this.desk.brushSize = clampRadius(radiusPx);
+      this.viewer.setBrush(this.desk.brushSize);
+      this.patch({ brushSize: this.desk.brushSize });
+    });
+  }
+
+  /**
+   * @param {number} low
+   * @param {number} high
+   */
+  setThreshold(low, high) {
+    return this.act("setThreshold", () => {
+      const [from, to] = [Math.min(low, high), Math.max(low, high)];
+      this.viewer.setThreshold(from, to);
+      this.patch({ threshold: Object.freeze(/** @type {const} */ ([from, to])) });
+    });
+  }
+
+  undo() {
+    return this.#onImage("undo", () => this.#back(() => this.viewer.undo()));
+  }
+
+  redo() {
+    return this.#onImage("redo", () => this.#back(() => this.viewer.redo()));
+  }
+
+  /** @param {() => void} step */
+  #back(step) {
+    step();
+    this.desk.recount();
+  }
+
+  refresh() {
+    return this.act("refresh", async () => {
+      await this.board.refresh();
+      await this.desk.open(this.viewer.opened());
+    });
+  }
+
+  /** @param {string} name */
+  setReader(name) {
+    return this.act("setReader", () => this.board.setReader(name));
+  }
+
+  /** @param {number} frame */
+  openFrame(frame) {
+    return this.act("openFrame", () => this.viewer.openFrame(frame));
+  }
+
+  login() {
+    return this.act("login", () => this.viewer.login());
+  }
+
+  dismissMessage() {
+    this.patch({ message: null });
+    return Promise.resolve();
+  }
+}

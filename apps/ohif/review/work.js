@@ -1,0 +1,121 @@
+// @ts-check
+// What a reader has done on one image, as long as this window lives.
+
+import { areasOf } from "../viewer/components.js";
+import { areSame, isBlank, pack } from "../viewer/packing.js";
+import { Stopwatch } from "./stopwatch.js";
+
+/** @typedef {import("./types").Answer} Answer */
+/** @typedef {import("./types").Stage} Stage */
+/** @typedef {import("./types").Lesion} Lesion */
+/** @typedef {import("./types").OpenImage} OpenImage */
+/** @typedef {import("./types").Prediction} Prediction */
+/** @typedef {import("./types").Revision} Revision */
+/** @typedef {import("../viewer/packing.js").PackedMask} PackedMask */
+
+/** @type {Answer} */
+export const UNANSWERED = Object.freeze({ pathology: null, birads: null, noLesion: false });
+
+export class Work {
+  /**
+   * @param {OpenImage} image
+   * @param {() => number} now Milliseconds.
+   */
+  constructor(image, now) {
+    this.image = image;
+    /** @type {Prediction | null} */
+    this.prediction = null;
+    /** @type {Uint8Array | null} The AI's mask, lesion by lesion. */
+    this.aiMask = null;
+    /** @type {Answer} */
+    this.answer = UNANSWERED;
+    /** @type {Stage} What it is while nothing is unsaved. */
+    this.rest = "loading";
+    /** @type {PackedMask} As it was loaded or saved. */
+    this.savedMask = pack(new Uint8Array(image.rows * image.columns));
+    /** @type {Answer} */
+    this.savedAnswer = UNANSWERED;
+    /** @type {Revision | null} */
+    this.earlier = null;
+    /** The reader's own newest revision; 0: none. */
+    this.base = 0;
+    /** @type {import("./types").Conflict | null} */
+    this.conflict = null;
+    this.dirty = false;
+    this.marked = false;
+    this.submitted = false;
+    this.loaded = false;
+    this.lent = false;
+    /** @type {readonly Lesion[]} */
+    this.lesions = Object.freeze([]);
+    /** Segments the reader began, though nothing may be painted yet. */
+    this.begun = new Set([1]);
+    this.activeLesion = 1;
+    this.stopwatch = new Stopwatch(now);
+    /** @type {AbortController | null} */
+    this.loading = null;
+  }
+
+  get imageId() {
+    return this.image.imageId;
+  }
+
+  /** @returns {Stage} */
+  get stage() {
+    return this.dirty ? "editing" : this.rest;
+  }
+
+  /**
+   * Takes note of what is painted.
+   * @param {Uint8Array} mask
+   */
+  count(mask) {
+    const areas = areasOf(mask);
+    const segments = [...new Set([...areas.keys(), ...[...this.begun].filter((segment) => segment > 1)])].sort((a, b) => a - b);
+    const spacing = this.image.spacing;
+    this.lesions = Object.freeze(segments.map((segment) => {
+      const areaPx = areas.get(segment) ?? 0;
+      return Object.freeze({ segment, areaPx, areaMm2: spacing ? areaPx * spacing[0] * spacing[1] : null });
+    }));
+    this.marked = areas.size > 0;
+    if (this.marked && this.answer.noLesion) {
+      this.answer = Object.freeze({ ...this.answer, pathology: null, noLesion: false });
+    }
+    this.compare(mask);
+  }
+
+  /** @param {Uint8Array} mask */
+  compare(mask) {
+    const packed = pack(mask);
+    const untouched = areSame(packed, this.savedMask) || (isBlank(packed) && isBlank(this.savedMask));
+    this.dirty = !untouched || !areSameAnswers(this.answer, this.savedAnswer);
+  }
+
+  /**
+   * What is on the screen is what is kept.
+   * @param {Uint8Array} mask
+   * @param {Stage} rest
+   */
+  settle(mask, rest) {
+    this.savedMask = pack(mask);
+    this.savedAnswer = this.answer;
+    this.rest = rest;
+    this.dirty = false;
+  }
+}
+
+/**
+ * @param {Answer} one
+ * @param {Answer} other
+ */
+function areSameAnswers(one, other) {
+  return one.pathology === other.pathology && one.birads === other.birads && one.noLesion === other.noLesion;
+}
+
+/**
+ * @param {Work} work
+ * @returns {Uint8Array}
+ */
+export function blank({ image }) {
+  return new Uint8Array(image.rows * image.columns);
+}

@@ -1,0 +1,81 @@
+// @ts-check
+// One review session for the life of the window, whichever of OHIF's modules asks for it first.
+
+import { Review } from "./review/review.js";
+import { Api } from "./server/api.js";
+import { listen } from "./server/events.js";
+import { Host } from "./viewer/host.js";
+import { imageOfAddress } from "./viewer/ids.js";
+import { OhifViewer } from "./viewer/ohif_viewer.js";
+import { ROUTE } from "./viewer/navigation.js";
+
+/**
+ * @typedef {object} Session
+ * @property {Host} host
+ * @property {OhifViewer} viewer
+ * @property {Review} review
+ */
+
+/** @type {Session | null} */
+let session = null;
+/** @type {(() => void)[]} */
+let stops = [];
+
+/**
+ * @param {import("./viewer/host.js").Managers} managers
+ * @returns {Session}
+ */
+export function begin(managers) {
+  if (session) return session;
+  const host = new Host(managers);
+  const viewer = new OhifViewer(host);
+  const review = new Review({ api: new Api(), viewer, storage: window.localStorage });
+  session = { host, viewer, review };
+  window.addEventListener("beforeunload", (event) => {
+    if (review.hasUnsaved) event.preventDefault();
+  });
+  document.addEventListener("visibilitychange", () => review.seen(!document.hidden));
+  expectAddress(review);
+  return session;
+}
+
+/**
+ * The AI is asked before the viewer has drawn anything: its answer takes about as long as the viewer needs.
+ * @param {Review} review
+ */
+function expectAddress(review) {
+  const { pathname, search } = window.location;
+  const imageId = imageOfAddress(search);
+  if (imageId && pathname.includes(`/${ROUTE}`)) review.desk.loader.expect(imageId);
+}
+
+/** @returns {Session} The session that has begun. */
+export function current() {
+  if (!session) throw new Error("the extension has not been registered yet - list it in the viewer's configuration");
+  return session;
+}
+
+/** The viewer has entered our mode. */
+export function enter() {
+  const { host, viewer, review } = current();
+  leave();
+  const problem = host.problem;
+  if (problem) return review.say("error", problem);
+  viewer.start();
+  const { board } = review;
+  stops = [
+    () => viewer.stop(),
+    viewer.onTool((tool) => review.patch({ tool })),
+    listen(
+      { board: (told) => board.heardBoard(told), trainings: (told) => board.heardTrainings(told) },
+      (answers) => void board.heardState(answers),
+    ),
+  ];
+  void board.refresh();
+}
+
+/** The viewer has left our mode. */
+export function leave() {
+  for (const stop of stops) stop();
+  stops = [];
+}
