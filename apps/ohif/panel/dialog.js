@@ -21,7 +21,7 @@ import { attribute, h } from "./dom.js";
  * @returns {Dialog}
  */
 export function dialog(key, title, cancel, ...contents) {
-  const heading = h("h3", { id: `dialog-${key}` }, title);
+  const heading = h("h3", { id: `dialog-${key}`, tabindex: -1, autofocus: true }, title); // no answer is one slip of the space bar away
   const element = h("dialog", { "aria-labelledby": heading.id, "data-dialog": key }, heading, ...contents);
   const open = () => {
     if (!element.open && element.isConnected) element.showModal();

@@ -16,7 +16,7 @@ import { modelName, serverSign, stageText, TASKS } from "./words.js";
 export function servingModels(state) {
   return /** @type {(keyof typeof TASKS)[]} */ (Object.keys(TASKS)).flatMap((task) => {
     const model = state.models[task];
-    return model ? [{ text: `${TASKS[task].toLowerCase()} ${modelName(model.id)}`, title: `${TASKS[task]}: ${model.id}` }] : [];
+    return model ? [{ text: modelName(model.id), title: `${TASKS[task]}: ${model.id}` }] : [];
   });
 }
 
@@ -31,7 +31,7 @@ export function headerPart(helpers) {
   const name = h("input", { type: "text", "aria-label": "Reader: the name your answers are kept under", maxlength: 128 });
   const account = h("b");
   const reader = h("p", { class: "facts", "data-part": "reader" }, h("span", {}, "Reader"), account);
-  const field = h("label", { class: "row" }, h("span", { class: "muted" }, "Reader"), name);
+  const field = h("label", { class: "who" }, h("span", { class: "muted" }, "Reader"), name);
   const models = h("p", { class: "facts wide-only", "data-part": "models" });
   name.addEventListener("change", () => {
     if (name.value.trim()) review.setReader(name.value.trim());

@@ -33,10 +33,10 @@ export function skipQuestion(review) {
       reason.value = text;
       complain(reason, problem, null);
       reason.focus();
-    }, { class: "chip" }),
+    }),
   );
   const go = button("Skip this image", send, { class: "primary", "data-answer": "skip" });
-  const form = h("div", { class: "stack" }, kind.element, h("label", { for: "skip-reason" }, "Why"), h("div", { class: "row" }, ...chips), reason, problem);
+  const form = h("div", { class: "stack" }, kind.element, h("label", { for: "skip-reason" }, "Why"), h("div", { class: "row chips" }, ...chips), reason, problem);
   const made = dialog("skip", "Skip this image", () => made.close(), form, answers(button("Cancel", () => made.close()), go));
 
   async function send() {

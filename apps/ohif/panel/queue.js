@@ -3,7 +3,6 @@
 
 import { attribute, button, enable, h, list, say, section } from "./dom.js";
 import { isBusy, whyNot } from "./rules.js";
-import { percent } from "./words.js";
 
 /** @typedef {import("./part.js").Part} Part */
 /** @typedef {import("./part.js").Helpers} Helpers */
@@ -12,7 +11,7 @@ import { percent } from "./words.js";
 /** @param {ReviewState["progress"]} progress */
 export function progressText({ completed, total }) {
   if (total === 0) return "No images yet";
-  return `${completed.toLocaleString("en-GB")} of ${total.toLocaleString("en-GB")} labelled (${percent(completed / total)})`;
+  return `${completed.toLocaleString("en-GB")} of ${total.toLocaleString("en-GB")} labelled`;
 }
 
 /**
@@ -45,7 +44,7 @@ export function deedsPart(helpers) {
   const key = (/** @type {string} */ letter) => h("kbd", { "aria-hidden": "true" }, letter);
   const accept = button("Accept AI", () => review.accept(), { "data-part": "accept" });
   const submit = button("Submit", () => review.submit(), { "data-part": "submit" });
-  const next = button("Next image", () => review.next(), { "data-part": "next" });
+  const next = button("Next", () => review.next(), { "data-part": "next" });
   const skip = button("Skip …", helpers.openSkip, { "data-part": "skip" });
   const draft = button("Save a draft", () => review.saveDraft(), { class: "plain", "data-part": "draft" });
   accept.append(key("A"));
@@ -54,7 +53,6 @@ export function deedsPart(helpers) {
   const told = h("span", { "data-part": "progress" });
   const bar = h("progress", { max: 1, "aria-label": "Labelled images" });
   const progress = h("div", { class: "progress" }, h("div", { class: "row" }, told, draft), bar);
-  draft.style.marginLeft = "auto";
   const deeds = /** @type {const} */ ({ accept, submit, next, skip, saveDraft: draft });
   return {
     element: h("footer", {}, h("div", { class: "mains" }, accept, submit, next, skip), progress),

@@ -29,9 +29,12 @@ h2, h3, p, ul, ol, dl, dd { margin: 0; padding: 0; }
 ul, ol { list-style: none; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-header { position: sticky; top: 0; z-index: 2; display: grid; gap: 4px; padding: 10px 12px 8px;
+header { position: sticky; top: 0; z-index: 2; display: grid; grid-template-columns: minmax(0, 1fr); gap: 4px; padding: 8px 12px;
   background: var(--card); border-bottom: 1px solid var(--line); }
-.title { display: flex; align-items: center; gap: 8px; }
+.title { display: flex; align-items: center; gap: 4px; }
+.who { display: flex; align-items: center; gap: 8px; }
+.who span { flex: none; }
+.who input { min-height: 24px; padding: 1px 7px; }
 h2 { flex: 1; min-width: 0; font-size: 14px; font-weight: 600; letter-spacing: 0.01em; }
 .facts { display: flex; flex-wrap: wrap; gap: 2px 12px; color: var(--muted); font-size: 12px; }
 .facts b { font-weight: 500; color: var(--text); overflow-wrap: anywhere; }
@@ -46,13 +49,28 @@ h3 { flex: 1; font-size: 12px; font-weight: 600; color: var(--accent); letter-sp
 footer { position: sticky; bottom: 0; z-index: 2; display: grid; gap: 8px; padding: 10px 12px;
   background: var(--card); border-top: 1px solid var(--line); }
 .mains { display: grid; grid-template-columns: 1fr 1fr; gap: 6px; }
-@container (max-width: 250px) { .wide-only { display: none; } .mains { grid-template-columns: 1fr; } }
+.mains button { flex: 1; min-width: 0; }
+`;
+
+const NARROW = `
+@container (max-width: 250px) {
+  .wide-only, .tools kbd, .mains kbd { display: none; }
+  h2 { flex: 0; width: 0; overflow: hidden; }
+  .pill { margin-right: auto; }
+  .tools { grid-template-columns: 1fr 1fr; }
+  .tools button, .lesions .pick { gap: 4px; padding: 3px 5px; font-size: 12px; }
+  .three label { font-size: 11px; letter-spacing: -0.02em; }
+  .three label:has(:checked) { font-weight: 500; }
+  .sizes { flex-wrap: wrap; }
+  .row button { padding: 3px 6px; font-size: 12px; }
+  .doubts { grid-template-columns: 1fr; gap: 0; }
+}
 `;
 
 const CONTROLS = `
 button, select, input[type="text"], textarea { min-height: 28px; padding: 3px 9px; border: 1px solid var(--edge); border-radius: 5px;
   background: var(--back); color: inherit; font: inherit; }
-button { display: inline-flex; align-items: center; justify-content: center; gap: 6px; cursor: pointer; }
+button { flex: none; white-space: nowrap; display: inline-flex; align-items: center; justify-content: center; gap: 6px; cursor: pointer; }
 button:hover { border-color: var(--accent); background: var(--raised); }
 button svg { width: 16px; height: 16px; flex: none; fill: none; stroke: currentColor; stroke-width: 1.7;
   stroke-linecap: round; stroke-linejoin: round; }
@@ -91,6 +109,7 @@ input[type="text"] { min-width: 0; width: 100%; }
 .choice label:has(:focus-visible) { outline: 2px solid var(--accent); outline-offset: 2px; }
 .choice label:has(:disabled) { border-color: var(--line); color: var(--muted); cursor: not-allowed; }
 .choice + .choice { margin-top: 8px; }
+.choice + .muted { margin-top: 5px; }
 `;
 
 const PARTS = `
@@ -105,11 +124,13 @@ const PARTS = `
   background: var(--card); overflow-wrap: anywhere; }
 .banner.error { border-left-color: var(--bad); }
 .banner.warn { border-left-color: var(--warn); }
+.banner [data-part="message"]::first-letter { text-transform: uppercase; }
 .banner .row { justify-content: space-between; flex-wrap: nowrap; align-items: start; }
-.bars { display: grid; gap: 5px; }
-.bars li { display: grid; grid-template-columns: 68px minmax(30px, 1fr) 42px; gap: 8px; align-items: center; }
+.bars { display: grid; gap: 5px; margin-top: 4px; }
+.bars li > * { overflow-wrap: break-word; min-width: 0; }
+.bars li { display: grid; grid-template-columns: minmax(0, 78px) minmax(24px, 1fr) 40px; gap: 8px; align-items: center; }
 .bars .track { height: 8px; border-radius: 4px; background: var(--raised); overflow: hidden; }
-.bars .fill { height: 100%; border-radius: 4px; background: var(--cool); transform-origin: left; }
+.bars .fill { display: block; height: 100%; border-radius: 4px; background: var(--cool); transform-origin: left; }
 .bars .benign .fill { background: var(--good); }
 .bars .malignant .fill { background: var(--warm); }
 .bars .most { font-weight: 600; }
@@ -118,23 +139,26 @@ const PARTS = `
 .doubts dt { color: var(--muted); }
 .doubts .high { color: var(--warn); font-weight: 600; }
 .lesions { display: grid; gap: 4px; margin-bottom: 6px; }
-.lesions li { display: flex; gap: 4px; }
+.lesions li { display: flex; gap: 4px; min-width: 0; }
 .lesions .pick { flex: 1; min-width: 0; justify-content: start; text-align: left; }
 .lesions .swatch { width: 11px; height: 11px; border-radius: 3px; background: var(--accent); flex: none; }
 .lesions .area { flex: 1; text-align: right; font-variant-numeric: tabular-nums; color: var(--text); font-weight: 400; }
 .tools { display: grid; grid-template-columns: repeat(auto-fill, minmax(86px, 1fr)); gap: 6px; }
 .tools button { justify-content: start; padding: 3px 7px; }
 .tools kbd { margin-left: auto; }
-.sizes { display: flex; gap: 6px; align-items: center; margin-top: 8px; }
+.sizes { display: flex; gap: 8px; align-items: center; margin-top: 8px; }
+.presets { display: flex; gap: 4px; }
 .sizes > span { color: var(--muted); font-size: 12px; }
-.sizes output { min-width: 46px; text-align: right; font-variant-numeric: tabular-nums; }
-.sizes button { min-width: 30px; padding: 3px; }
+.sizes output { min-width: 40px; white-space: nowrap; text-align: right; font-variant-numeric: tabular-nums; }
+.sizes button { width: 28px; padding: 3px; }
+.sizes input { min-width: 30px; }
 .dot { border-radius: 50%; background: currentColor; }
 .frames { display: flex; flex-wrap: wrap; gap: 4px; margin-top: 6px; }
 .frames button { min-width: 34px; padding: 2px 6px; font-variant-numeric: tabular-nums; }
 .frames button[aria-current="true"] { border-color: var(--accent); color: var(--accent); }
 .frames svg { width: 11px; height: 11px; }
 .progress { display: grid; gap: 3px; font-size: 12px; }
+.progress .row { flex-wrap: nowrap; justify-content: space-between; }
 progress { display: block; width: 100%; height: 6px; border: 0; border-radius: 3px; background: var(--raised); overflow: hidden; }
 progress::-webkit-progress-bar { background: var(--raised); }
 progress::-webkit-progress-value { background: var(--accent); }
@@ -156,10 +180,13 @@ const DIALOGS = `
 dialog { width: min(440px, calc(100vw - 32px)); max-height: calc(100vh - 32px); overflow: auto; padding: 18px 20px; border: 1px solid var(--edge);
   border-radius: 10px; background: var(--card); color: var(--text); font: inherit; }
 dialog::backdrop { background: rgb(0 0 0 / 65%); }
+dialog h3:focus-visible { outline: none; }
 dialog h3 { margin-bottom: 8px; font-size: 16px; color: var(--text); }
 dialog p { margin-bottom: 10px; overflow-wrap: anywhere; }
 dialog .answers { display: flex; flex-wrap: wrap; justify-content: end; gap: 8px; margin-top: 16px; }
 dialog .answers button { min-height: 32px; padding: 4px 14px; }
+dialog .chips { gap: 5px; }
+dialog .chips button { min-height: 24px; padding: 1px 8px; border-radius: 99px; font-size: 12px; }
 dialog .two { display: grid; grid-template-columns: 1fr 1fr; gap: 10px; margin: 12px 0; }
 dialog .side { display: grid; gap: 3px; align-content: start; padding: 10px; border: 1px solid var(--line); border-radius: 7px; overflow-wrap: anywhere; }
 dialog .side b { font-weight: 600; color: var(--accent); }
@@ -168,6 +195,7 @@ dialog .pick label { display: grid; grid-template-columns: 16px 1fr; gap: 8px; p
 dialog .pick input { margin: 3px 0 0; accent-color: var(--accent); }
 dialog .pick { border: 0; margin: 0; padding: 0; }
 dialog .pick legend { padding: 0; }
+dialog .keys + p { margin-top: 12px; }
 dialog .keys { display: grid; grid-template-columns: max-content 1fr; gap: 7px 14px; align-items: center; }
 dialog .problem { color: var(--bad); margin: 0; }
 @media (max-width: 420px) { dialog .two { grid-template-columns: 1fr; } }
@@ -176,6 +204,6 @@ dialog .problem { color: var(--bad); margin: 0; }
 /** @returns {CSSStyleSheet} One for all panels. */
 export function sheet() {
   const made = new CSSStyleSheet();
-  made.replaceSync(FRAME + CONTROLS + PARTS + DIALOGS);
+  made.replaceSync(FRAME + CONTROLS + PARTS + DIALOGS + NARROW);
   return made;
 }

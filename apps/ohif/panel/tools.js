@@ -61,7 +61,7 @@ export function toolsPart({ review }) {
  * @returns {Part}
  */
 function brushRow(review) {
-  const presets = h("span", { class: "row", role: "group", "aria-label": "Brush sizes" });
+  const presets = h("span", { class: "presets", role: "group", "aria-label": "Brush sizes" });
   const slider = h("input", { type: "range", min: 1, step: 1, "aria-label": "Radius of the brush in pixels" });
   const told = h("output");
   const element = h("div", { class: "sizes", "data-part": "brush-size" }, presets, slider, told);

@@ -152,7 +152,7 @@ export function serverSign(state) {
   return {
     connecting: { kind: "wait", text: "connecting" },
     ready: { kind: "good", text: "connected" },
-    down: { kind: "bad", text: "no connection" },
+    down: { kind: "bad", text: "offline" },
     login: { kind: "bad", text: "login needed" },
   }[state.server];
 }
