@@ -92,4 +92,18 @@ class PublishBody(WordBody):
     model_id: Name
 
 
+class RetryBody(_Body):
+    """Whose word it is that documents are sent again, and which; None is all that failed."""
+
+    actor: Name
+    entries: (
+        Annotated[
+            list[Annotated[StrictInt, Field(ge=1, le=MAX_ID)]],
+            Field(min_length=1, max_length=MAX_IMAGES),
+        ]
+        | None
+    ) = None
+    off: bool = False
+
+
 Tag: TypeAlias = Literal["final", "original"]
