@@ -127,6 +127,18 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def make_module_site(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., AbstractContextManager[Site]]:
+    """Makes servers for the tests of one module, with settings."""
+
+    def making(**settings: Any) -> AbstractContextManager[Site]:
+        return _site(tmp_path_factory.mktemp("site"), **settings)
+
+    return making
+
+
 @pytest.fixture
 def until() -> Callable[..., None]:
     """Waits for a condition with a deadline."""

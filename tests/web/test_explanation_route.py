@@ -11,50 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fakes import load_threshold
-from sonoloop.errors import ConflictError, InvalidRequestError
-from sonoloop.geometry import Box
-from sonoloop.imaging.image import UltrasoundImage
-from sonoloop.inference.explain import Explanation
-from sonoloop.labels import Pathology
-from sonoloop.records import Findings
-from sonoloop.settings import PipelineSettings
-
-
-class HotWhereBright:
-    """The thresholding pipeline, whose grey values above 150 speak for malignancy."""
-
-    def __init__(self, *paths: Path, settings: PipelineSettings, unexplained: str | None) -> None:
-        self._pipeline = load_threshold(paths[0], paths[1], settings)
-        self.unexplained = unexplained
-
-    def __call__(self, image: UltrasoundImage) -> Findings:
-        return self._pipeline(image)
-
-    def explain(self, image: UltrasoundImage, pathology: Pathology | None = None) -> Explanation:
-        if self.unexplained:
-            raise ConflictError(self.unexplained)
-        findings = self(image)
-        pathology = pathology or findings.pathology
-        if pathology is Pathology.NORMAL:
-            raise InvalidRequestError("cls does not tell normal (it tells benign, malignant)")
-        heat = (image.pixels > 150).astype(np.float32)
-        if pathology is Pathology.BENIGN:
-            heat[:] = 0
-        boxes = (Box(0, 0, *image.shape),)
-        return Explanation(heat=heat, pathology=pathology, boxes=boxes, findings=findings)
-
-
-def loading(unexplained: str | None) -> Callable[..., HotWhereBright]:
-    def load(first: Path, second: Path, settings: PipelineSettings) -> HotWhereBright:
-        return HotWhereBright(first, second, settings=settings, unexplained=unexplained)
-
-    return load
+from explaining import load_explaining
 
 
 @pytest.fixture
 def explaining(make_site: Callable[..., AbstractContextManager[Any]]) -> Iterator[Any]:
-    with make_site(load_pipeline=loading(None)) as site:
+    with make_site(load_pipeline=load_explaining(None)) as site:
         yield site
 
 
@@ -173,7 +135,7 @@ def test_a_file_that_is_no_image_is_told(explaining: Any, files: Any, status: in
 def test_a_classifier_that_cannot_be_explained_says_why(
     make_site: Callable[..., AbstractContextManager[Any]],
 ) -> None:
-    with make_site(load_pipeline=loading("cls offers no explanation: its head")) as site:
+    with make_site(load_pipeline=load_explaining("cls offers no explanation: its head")) as site:
         inferred = site.http.post(f"/infer/lesion?image={site.ids[0]}&output=json").json()
         reply = site.http.get(f"/sonoloop/explanation?image={site.ids[0]}")
 

@@ -25,6 +25,7 @@ from sonoloop.service.images import ImageLibrary
 from sonoloop.service.incoming import receive_image
 from sonoloop.service.inference import InferenceService
 from sonoloop.service.info import CLASSIFICATION_MODEL
+from sonoloop.service.lesion_sizes import sizes_of
 from sonoloop.service.sessions import Sessions
 
 INFER_MODELS: Final = (LESION_MODEL, CLASSIFICATION_MODEL)
@@ -43,21 +44,25 @@ class AnswerForm:
     Attributes:
         extension: One of the label extensions.
         compress: False writes NRRD voxels raw, as OHIF wants them.
+        measurements: Whether the sizes of the lesions are told; it takes some hundredths of a
+            second for a large one.
     """
 
     extension: str = DEFAULT_EXTENSION
     compress: bool = True
+    measurements: bool = False
 
 
 def parse_form(params: Mapping[str, Any]) -> AnswerForm:
     """What the parameters of a request say of the answer.
 
-    Known are ``result_extension``, ``result_dtype`` and ``result_compress``. Everything else is
-    passed over: viewers send the whole configuration of a model along (``device``,
-    ``restore_label_idx``, the names of labels), and none of it may choose a file or a processor.
+    Known are ``result_extension``, ``result_dtype``, ``result_compress`` and ``measurements``.
+    Everything else is passed over: viewers send the whole configuration of a model along
+    (``device``, ``restore_label_idx``, the names of labels), and none of it may choose a file or
+    a processor.
 
     Raises:
-        InvalidRequestError: If one of the three is malformed.
+        InvalidRequestError: If one of them is malformed.
     """
     extension = params.get("result_extension") or DEFAULT_EXTENSION
     if extension not in LABEL_EXTENSIONS:
@@ -70,7 +75,11 @@ def parse_form(params: Mapping[str, Any]) -> AnswerForm:
             f"result_dtype of a mask must be a whole-number type, got {dtype!r:.80} "
             f"(one of {', '.join(RESULT_DTYPES)})"
         )
-    return AnswerForm(extension=extension, compress=bool(params.get("result_compress", True)))
+    return AnswerForm(
+        extension=extension,
+        compress=bool(params.get("result_compress", True)),
+        measurements=bool(params.get("measurements", False)),
+    )
 
 
 def check_model(model: str) -> str:
@@ -194,9 +203,12 @@ def explanation_png(explanation: Explanation, image: UltrasoundImage, form: Heat
     return stream.getvalue()
 
 
-def answer_params(model: str, findings: Findings) -> dict[str, Any]:
+def answer_params(model: str, findings: Findings, form: AnswerForm) -> dict[str, Any]:
     """The ``params`` of an answer: for the classifier with MONAI Label's ``prediction`` list."""
     params = findings_to_params(findings)
+    if form.measurements:
+        for lesion, size in zip(params["lesions"], sizes_of(findings), strict=True):
+            lesion["measurements"] = size
     if model != CLASSIFICATION_MODEL:
         return params
     prediction = [

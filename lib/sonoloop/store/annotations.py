@@ -245,15 +245,21 @@ class Annotations:
             )
         return files.decode_png(data)
 
-    def withdraw(self, image_id: str, tag: LabelTag, *, actor: str = UNKNOWN) -> None:
-        """Take back every standing revision of a tag; they stay in the history.
+    def withdraw(
+        self, image_id: str, tag: LabelTag, *, actor: str = UNKNOWN, revision: int | None = None
+    ) -> None:
+        """Take back every standing revision of a tag, or that one; they stay in the history.
 
         Raises:
             NotFoundError: If there is no such image, or no revision that stands.
         """
         with self._database.writing() as session:
             image = find_row(session, image_id, lock=True)
-            rows = standing_rows(session, image, tag)
+            rows = [
+                row
+                for row in standing_rows(session, image, tag)
+                if revision is None or row.revision == revision
+            ]
             if not rows:
                 raise NotFoundError(f"image {image_id!r} has no label {tag!r}")
             for row in rows:
@@ -261,8 +267,17 @@ class Annotations:
             count_again(session, image)
             tell_withdrawal(session, image, rows, actor=actor)
 
-    def update_info(self, image_id: str, tag: LabelTag, info: Mapping[str, Any]) -> None:
+    def update_info(
+        self,
+        image_id: str,
+        tag: LabelTag,
+        info: Mapping[str, Any],
+        *,
+        revision: int | None = None,
+    ) -> None:
         """Add ``info`` to the free JSON of what :meth:`latest` gives; keys it has are replaced.
+
+        With ``revision`` it is added to that one, if it was not taken back.
 
         What a reader says of the image (mask, pathology, BI-RADS) never changes this way: that
         is a new revision.
@@ -272,26 +287,37 @@ class Annotations:
         """
         with self._database.writing() as session:
             image = find_row(session, image_id, lock=True)
-            there = (AnnotationRow.image == image.id) & (AnnotationRow.tag == tag) & HOLDS
+            there = (AnnotationRow.image == image.id) & (AnnotationRow.tag == tag)
+            if revision is None:
+                there &= HOLDS
+            else:
+                there &= AnnotationRow.withdrawn_at.is_(None) & (AnnotationRow.revision == revision)
             row = session.scalar(select(AnnotationRow).where(there).order_by(*BY_WEIGHT).limit(1))
             if row is None:
                 raise NotFoundError(f"image {image_id!r} has no label {tag!r}")
             row.info = {**row.info, **info}
 
-    def standing(self) -> dict[str, dict[LabelTag, Annotation]]:
-        """What :meth:`latest` gives, of every tag and every image that has one."""
+    def holding(self) -> dict[str, list[Annotation]]:
+        """Everything that holds for an image, the weightiest of each tag first, in one query."""
         query = (
             select(ImageRow.image_id, AnnotationRow)
             .join(AnnotationRow, AnnotationRow.image == ImageRow.id)
             .where(HOLDS)
             .order_by(ImageRow.id, *BY_WEIGHT)
         )
-        found: dict[str, dict[LabelTag, Annotation]] = {}
+        found: dict[str, list[Annotation]] = {}
         with self._database.reading() as session:
             for image_id, row in session.execute(query).tuples():
-                annotation = record_of(row, image_id)
-                found.setdefault(image_id, {}).setdefault(annotation.tag, annotation)
+                found.setdefault(image_id, []).append(record_of(row, image_id))
         return found
+
+    def standing(self) -> dict[str, dict[LabelTag, Annotation]]:
+        """What :meth:`latest` gives, of every tag and every image that has one."""
+        return {
+            # The last of a key counts, so the weightiest go in last.
+            image_id: {one.tag: one for one in reversed(held)}
+            for image_id, held in self.holding().items()
+        }
 
     def import_keys(self) -> frozenset[str]:
         """Content hashes of all that has been imported, also of what was withdrawn."""

@@ -57,7 +57,7 @@ class LesionInfer(InferTask):
         with reported_to_monailabel():
             form = parse_form(request)
             findings = self._findings(request.get("image"))
-            params = answer_params(self._name, findings)
+            params = answer_params(self._name, findings, form)
             if self._name == CLASSIFICATION_MODEL:
                 return None, params
             data = answer_mask(findings, form)

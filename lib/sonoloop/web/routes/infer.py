@@ -92,7 +92,7 @@ def _reply(
     output: Output | None,
     link: dict[str, Any],
 ) -> Response:
-    params = analysis.answer_params(model, findings) | {"explanation": link}
+    params = analysis.answer_params(model, findings, form) | {"explanation": link}
     if output is Output.JSON or model == CLASSIFICATION_MODEL:
         return JSONResponse(params)
     mask = analysis.answer_mask(findings, form)

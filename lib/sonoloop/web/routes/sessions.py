@@ -33,6 +33,7 @@ def create_session(
 
 @router.get("/{session_id}", response_model=None)
 def get_session(
+    *,
     service: ServiceDep,
     session_id: str,
     update_ts: bool = False,

@@ -60,7 +60,9 @@ export function draw(canvas, picture, outline, fill = USUAL_FILL) {
   canvas.width = picture.width;
   canvas.height = picture.height;
   canvas.hidden = false;
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const context = /** @type {CanvasRenderingContext2D} */ (
+    canvas.getContext("2d", { willReadFrequently: true })
+  );
   context.drawImage(picture, 0, 0);
   if (!outline?.box) return;
   const { x: left, y: top, width, height } = outline.box;

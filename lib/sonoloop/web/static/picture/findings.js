@@ -6,13 +6,14 @@ import { outlineOf } from "./drawing.js";
 
 /**
  * @param {string} query Names the picture: `image=...` or `session_id=...`.
- * @param {AbortSignal} [signal]
+ * @param {{measurements?: boolean, signal?: AbortSignal}} [how]
  * @returns {Promise<{params: any, outline: import("./drawing.js").Outline}>}
  * @throws {Error} With the server's sentence.
  */
-export async function findingsOf(query, signal) {
+export async function findingsOf(query, { measurements = false, signal } = {}) {
   const form = new FormData();
-  form.set("params", JSON.stringify({ result_extension: ".png", result_dtype: "uint8" }));
+  const wanted = { result_extension: ".png", result_dtype: "uint8", measurements };
+  form.set("params", JSON.stringify(wanted));
   const answer = await ask(`infer/lesion?${query}`, { method: "POST", body: form, signal });
   const parts = await answer.formData();
   const params = JSON.parse(/** @type {string} */ (parts.get("params")));

@@ -41,7 +41,7 @@ function complain(title, error, again) {
   const { message, code } = /** @type {Error & {code?: string}} */ (error);
   const sentence = code && message.startsWith(`${code}: `) ? message.slice(code.length + 2) : message;
   say(at("problem-title"), title);
-  say(at("problem-text"), sentence.charAt(0).toUpperCase() + sentence.slice(1));
+  say(at("problem-text"), `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`);
   at("problem").hidden = false;
   say(at("doing"), "");
   shown.again = again;
@@ -58,10 +58,12 @@ function begin() {
 // --- the picture -----------------------------------------------------------------------------
 
 function redraw() {
-  const picture = (shown.explained && shown.heat) || shown.picture;
+  const heat = shown.explained ? shown.heat : null;
+  const picture = heat ?? shown.picture;
   if (!picture) return;
   at("invitation").hidden = true;
-  draw(at("canvas"), picture, shown.drawn ? shown.outline : null, Number(at("fill").value) / 100);
+  const fill = heat ? 0 : Number(at("fill").value) / 100; // two tints cannot be told apart
+  draw(at("canvas"), picture, shown.drawn ? shown.outline : null, fill);
 }
 
 /** Shows no picture any more: that of another file must not stand beside this one's name. */
@@ -92,7 +94,7 @@ async function open(file) {
     at("keep").disabled = false;
     await showFrame(0);
   } catch (error) {
-    if (!signal.aborted) complain("This file cannot be shown.", error, () => open(file));
+    if (!signal.aborted) complain(`${file.name} cannot be shown.`, error, () => open(file));
   }
 }
 
@@ -112,7 +114,7 @@ async function showFrame(frame) {
     shown.picture = await pictureOf(`session/${held.id}?image=true&format=png&frame=${frame}`, signal);
     at("canvas").setAttribute("aria-label", `Ultrasound image ${held.file.name}`);
     redraw();
-    const { params, outline } = await findingsOf(query, signal);
+    const { params, outline } = await findingsOf(query, { measurements: true, signal });
     if (signal.aborted) return;
     Object.assign(shown, { params, outline });
     sayFindings(params, held);

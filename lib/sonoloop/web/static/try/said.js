@@ -6,12 +6,6 @@ import { bars, describe } from "../picture/findings.js";
 
 /** @typedef {import("./held.js").Held} Held */
 
-const DOUBT_WORDS = /** @type {Array<[number, string]>} */ ([
-  [0.15, "low"],
-  [0.35, "some"],
-  [1.01, "high"],
-]);
-
 /** Nothing is said, for there is no picture or no answer yet. @param {string} why */
 export function sayNothing(why) {
   at("said").hidden = true;
@@ -30,20 +24,17 @@ export function sayFindings(params, held) {
   show(at("verdict"), "Most probable: ", h("b", {}, params.pathology), ` (${likely})`);
   at("bars").replaceChildren(...bars(params));
   describe(at("doubts"), [
-    ["Outline", doubtful(params.uncertainty)],
-    ["Pathology", doubtful(params.pathology_uncertainty)],
-    ["Models", [...new Set(Object.values(params.models))].join(", ")],
+    ["Doubt of the outline", doubtful(params.uncertainty)],
+    ["Doubt of the pathology", doubtful(params.pathology_uncertainty)],
+    ["Outlined by", params.models.segmentation],
+    ["Assessed by", params.models.classification],
   ]);
   show(at("lesions"), params.lesions.length ? sizes(params.lesions) : "No lesion is outlined.");
   say(at("scale"), scaleOf(held));
 }
 
 /** @param {number | null} doubt */
-function doubtful(doubt) {
-  if (doubt === null) return "uncertainty not told";
-  const words = DOUBT_WORDS.find(([below]) => doubt < below);
-  return `uncertainty ${doubt.toFixed(2)} of 1 (${words?.[1]})`;
-}
+const doubtful = (doubt) => (doubt === null ? "not told" : doubt.toFixed(2));
 
 /** @param {Held} held */
 function scaleOf({ spacing }) {
@@ -56,28 +47,24 @@ function scaleOf({ spacing }) {
 
 /** @param {any[]} lesions */
 function sizes(lesions) {
-  const unit = lesions[0].measurements.unit;
-  const digits = unit === "mm" ? 1 : 0;
-  const rows = lesions.map(({ measurements: of, pathology, probabilities }, index) => [
-    `${index + 1}`,
-    `${pathology} ${percent(probabilities[pathology])}`,
-    number(of.long_axis, digits),
-    number(of.short_axis, digits),
-    number(of.width, digits),
-    number(of.height, digits),
-    number(of.area, digits),
-  ]);
-  /** @type {Array<string | [string, string]>} */
-  const heads = [
-    "Lesion",
-    "Pathology",
-    [`Long axis ${unit}`, "figure"],
-    [`Short axis ${unit}`, "figure"],
-    [`Width ${unit}`, "figure"],
-    [`Height ${unit}`, "figure"],
-    [`Area ${unit === "mm" ? "mm²" : "px"}`, "figure"],
+  const isMm = lesions[0].measurements.unit === "mm";
+  const length = (/** @type {string} */ key) => (/** @type {any} */ { measurements: of }) =>
+    `${number(of[key], isMm ? 1 : 0)} ${of.unit}`;
+  /** @type {Array<[string, (lesion: any) => string]>} */
+  const figures = [
+    ["Pathology", ({ pathology, probabilities }) => `${pathology} ${percent(probabilities[pathology])}`],
+    ["Long axis", length("long_axis")],
+    ["Short axis", length("short_axis")],
+    ["Width", length("width")],
+    ["Height", length("height")],
+    ["Height / width", ({ measurements: of }) => number(of.depth_to_width, 2)],
+    ["Perimeter", length("perimeter")],
+    ["Area", ({ measurements: of }) => `${number(of.area, isMm ? 1 : 0)} ${isMm ? "mm²" : "px"}`],
   ];
-  return table("Lesions, the largest first", heads, rows);
+  /** @type {Array<[string, string]>} */
+  const columns = lesions.map((_, index) => [`Lesion ${index + 1}`, "figure"]);
+  const rows = figures.map(([name, told]) => [name, ...lesions.map(told)]);
+  return table("Sizes of the lesions, the largest first", ["", ...columns], rows);
 }
 
 /** @param {Held} held */
