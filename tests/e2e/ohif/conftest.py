@@ -1,6 +1,5 @@
 """The viewer in Chromium, before servers on drawn and on synthetic studies, and on a real PACS."""
 
-import io
 import os
 import shutil
 import threading
@@ -11,17 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-import numpy as np
 import pytest
+import requests
 import uvicorn
-from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from chaos_site import ship_models
 from drawn_studies import Studio
 from fakes import fake_worker, load_threshold
-from ohif_screen import FLAGS, PATIENCE_MS, Screen
+from ohif_screen import FLAGS, Screen
 from sonoloop.errors import ViewerError
 from sonoloop.service.server import Service
 from sonoloop.settings import PipelineSettings, ServerSettings
@@ -118,30 +115,6 @@ class Site:
 
     url: str
     service: Service
-    http: httpx.Client
-
-    def predicted(self, image: str) -> np.ndarray:
-        """(H, W) mask that the model gives, as the server sends it."""
-        answer = self.http.post(
-            "/infer/lesion",
-            params={"image": image, "output": "image"},
-            data={"params": '{"result_extension": ".png"}'},
-        )
-        answer.raise_for_status()
-        return decoded(answer.content)
-
-    def kept(self, image: str) -> np.ndarray:
-        """(H, W) mask of the label in force."""
-        answer = self.http.get(
-            "/datastore/label", params={"label": image, "tag": "final", "format": "png"}
-        )
-        answer.raise_for_status()
-        return decoded(answer.content)
-
-
-def decoded(png: bytes) -> np.ndarray:
-    """(H, W) pixels of a PNG."""
-    return np.asarray(Image.open(io.BytesIO(png)))
 
 
 @contextmanager
@@ -165,8 +138,7 @@ def _site(folder: Path, studio: Studio, **settings: Any) -> Iterator[Site]:
             time.sleep(0.005)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         service.inference.pipeline()
-        with httpx.Client(base_url=url, timeout=PATIENCE_MS / 1000) as http:
-            yield Site(url, service, http)
+        yield Site(url, service)
         server.should_exit = True
         thread.join(20)
 
@@ -187,3 +159,26 @@ def make_site(
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
     """An empty folder of studies, to be drawn."""
     return Studio(tmp_path_factory.mktemp("drawn") / "studies")
+
+
+@pytest.fixture(scope="module")
+def start_ready(
+    viewer_there: None,
+    start_server: Callable[..., Any],
+    served_models: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    until: Callable[..., Any],
+) -> Callable[[Path | str], Any]:
+    """Starts the program itself, with the models that come with it; returns when they serve."""
+
+    def starting(studies: Path | str) -> Any:
+        workspace = tmp_path_factory.mktemp("program") / "workspace"
+        server = start_server(studies, workspace, models=served_models)
+        until(lambda: _serves(server.url), timeout_s=600, what="no model is served")
+        return server
+
+    return starting
+
+
+def _serves(url: str) -> bool:
+    return bool(requests.get(f"{url}/info/", timeout=30).json()["sonoloop"]["model_ids"])

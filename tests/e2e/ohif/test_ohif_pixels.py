@@ -11,6 +11,7 @@ from PIL import Image
 
 from drawn_studies import Drawn, Studio
 from ohif_screen import PREDICTED, Screen
+from served_masks import predicted_mask
 
 pytestmark = [pytest.mark.browser, pytest.mark.ohif]
 
@@ -75,7 +76,7 @@ def test_every_frame_of_a_cine_has_a_mask_of_its_own(
     screen.shot("kind-cine")
 
     for frame, shown in zip(frames, seen, strict=True):
-        assert (shown.lesion == (site.predicted(frame.image) > 0)).all()
+        assert (shown.lesion == predicted_mask(site.url, frame.image)).all()
         assert (shown.lesion != frame.mask).mean() < 0.01  # of JPEG, about what was drawn
     assert contrast(screen, frames[-1].mask) > GAP
 
@@ -88,7 +89,7 @@ def test_a_frame_can_be_opened_by_its_address(
 
     screen.study(frame.study, frame)
 
-    assert (screen.until_shown(frame.image).lesion == (site.predicted(frame.image) > 0)).all()
+    assert (screen.until_shown(frame.image).lesion == predicted_mask(site.url, frame.image)).all()
 
 
 def test_images_of_several_sizes_in_one_series(
@@ -101,7 +102,7 @@ def test_images_of_several_sizes_in_one_series(
         shown = screen.until_shown(image.image)
         screen.until_stage(PREDICTED)
 
-        assert (shown.lesion == (site.predicted(image.image) > 0)).all()
+        assert (shown.lesion == predicted_mask(site.url, image.image)).all()
         assert contrast(screen, image.mask) > GAP
     screen.shot("kind-mixed")
 

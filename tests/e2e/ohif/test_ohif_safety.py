@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Route
 
 from drawn_studies import Drawn, Studio
 from ohif_screen import CHANGED, PREDICTED, SUBMITTED, Screen
+from served_masks import kept_mask, predicted_mask
 
 pytestmark = [pytest.mark.browser, pytest.mark.ohif]
 
@@ -52,9 +53,9 @@ def test_a_mask_is_the_same_to_the_pixel_from_the_model_to_the_viewer_to_the_sto
     screen.until_stage(SUBMITTED)
 
     assert shown.lesion.shape == (120, 200)
-    assert same(site.predicted(first.image), first.mask)
+    assert same(predicted_mask(site.url, first.image), first.mask)
     assert same(shown.lesion, first.mask)
-    assert same(site.kept(first.image), first.mask)
+    assert same(kept_mask(site.url, first.image), first.mask)
 
 
 def test_scrolling_shows_and_keeps_the_mask_of_each_image(
@@ -80,8 +81,8 @@ def test_scrolling_shows_and_keeps_the_mask_of_each_image(
     assert not same(first.mask, second.mask)
     assert same(there.lesion, second.mask)
     assert same(back.lesion, first.mask)
-    assert same(site.kept(first.image), first.mask)
-    assert same(site.kept(second.image), second.mask)
+    assert same(kept_mask(site.url, first.image), first.mask)
+    assert same(kept_mask(site.url, second.image), second.mask)
 
 
 def test_an_answer_that_comes_late_is_not_drawn_on_the_image_that_is_open_by_then(
@@ -143,7 +144,7 @@ def test_a_stroke_changes_the_open_image_where_it_is_drawn_and_nowhere_else(
     assert added.any()
     assert np.hypot(rows - row, columns - column - 1.5).max() < 20
     assert (painted.lesion | first.mask == painted.lesion).all()
-    assert same(site.kept(first.image), painted.lesion)
+    assert same(kept_mask(site.url, first.image), painted.lesion)
     assert same(other.lesion, second.mask)
 
 
@@ -186,4 +187,4 @@ def test_two_who_work_under_one_name_are_asked_whose_answer_counts(
     here.until_stage(SUBMITTED)
 
     assert not same(mine.lesion, first.mask)
-    assert same(site.kept(first.image), mine.lesion)
+    assert same(kept_mask(site.url, first.image), mine.lesion)
