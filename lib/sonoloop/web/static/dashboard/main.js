@@ -7,6 +7,7 @@ import { showAgreement } from "./panels/agreement.js";
 import { showCurve } from "./panels/curve.js";
 import { setClock, showLeases, tick } from "./panels/leases.js";
 import { showModels } from "./panels/models.js";
+import { showOutbox } from "./panels/outbox.js";
 import { showProgress, showRefused } from "./panels/progress.js";
 import { showQuality } from "./panels/quality.js";
 import { showQueue } from "./panels/queue.js";
@@ -28,6 +29,7 @@ const PANELS = [
   { place: "curve-chart", part: (b) => b.models, draw: showCurve },
   { place: "queue-list", part: (b) => b.queue, draw: showQueue },
   { place: "leases-list", part: (b) => b.leases, draw: showLeases },
+  { place: "outbox-list", part: (b) => b.outbox, draw: showOutbox },
   { place: "quality-list", part: (b) => b.quality, draw: showQuality },
 ];
 
