@@ -69,7 +69,23 @@ def test_other_machines_are_refused(theirs: FastAPI, service: Service, address: 
     answer = client_of(theirs, address).get("/info/")
 
     assert answer.status_code == 403
-    assert "no accounts yet" in answer.json()["detail"]
+    assert "the server has no accounts" in answer.json()["detail"]
+
+
+def test_with_accounts_other_machines_are_answered_when_they_log_in(
+    theirs: FastAPI, service: Service
+) -> None:
+    take_over(theirs, service, behind_proxy=False)
+    service.accounts.add("anna", "annotator", "twelve quiet sheep", actor="it")
+    token, _ = service.accounts.make_token("anna", "test", days=1, actor="it")
+    client = client_of(theirs, "192.168.1.7")
+
+    refused, answered = (
+        client.get("/info/", headers=headers)
+        for headers in ({}, {"authorization": f"Bearer {token}"})
+    )
+
+    assert (refused.status_code, answered.status_code) == (401, 200)
 
 
 def test_behind_a_proxy_every_address_is_answered(theirs: FastAPI, service: Service) -> None:

@@ -131,10 +131,11 @@ def test_a_taken_port_is_told_in_a_sentence(tmp_path: Path, sample_studies: Path
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "example.org"])  # noqa: S104
-def test_a_public_address_is_refused(host: str) -> None:
+def test_a_public_address_is_refused_without_accounts_and_proxy(host: str) -> None:
     with pytest.raises(ConfigError, match="can be reached from other machines"):
-        refuse_public(host, behind_proxy=False)
-    refuse_public(host, behind_proxy=True)
+        refuse_public(host, behind_proxy=False, has_accounts=lambda: False)
+    refuse_public(host, behind_proxy=True, has_accounts=lambda: False)
+    refuse_public(host, behind_proxy=False, has_accounts=lambda: True)
 
 
 def test_an_unknown_host_is_told() -> None:

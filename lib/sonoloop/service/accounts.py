@@ -92,11 +92,16 @@ class AccountService:
     @property
     def is_on(self) -> bool:
         """Whether requests need an account: from the first one on, also when it is disabled."""
-        if not self._is_on and not self._is_fresh(self._looked):
+        if self.is_known_on is None:
             looked = (self._store.writes, self._clock())
             self._is_on = self._store.accounts.any()
             self._looked = looked
         return self._is_on
+
+    @property
+    def is_known_on(self) -> bool | None:
+        """:attr:`is_on` where that is known without asking the database, else None."""
+        return self._is_on if self._is_on or self._is_fresh(self._looked) else None
 
     def log_in(self, name: str, password: str, *, address: str) -> LogIn:
         """Give a token for a name and its password.
@@ -152,11 +157,9 @@ class AccountService:
 
     def who(self, token: str) -> Account | None:
         """Who may speak by a token; None when it was none, or is one no more."""
+        if (known := self.remembered(token)) is not None:
+            return known
         digest = _digest(token)
-        with self._turn:
-            known = self._known.get(digest)
-        if known is not None and self._is_fresh(known[1:]):
-            return known[0]
         read = (self._store.writes, self._clock())
         account = self._store.accounts.holder(digest)
         with self._turn:
@@ -166,6 +169,12 @@ class AccountService:
                     self._known.clear()
                 self._known[digest] = (account, *read)
         return account
+
+    def remembered(self, token: str) -> Account | None:
+        """:meth:`who` where that is known without asking the database, else None."""
+        with self._turn:
+            known = self._known.get(_digest(token))
+        return known[0] if known is not None and self._is_fresh(known[1:]) else None
 
     def log_out(self, token: str) -> None:
         """End a token; nothing when it was none."""

@@ -16,6 +16,7 @@ from sonoloop.records import (
 from sonoloop.service.images import ImageLibrary
 from sonoloop.service.listing import assignment_json, review_json, revision_json, skip_json
 from sonoloop.settings import ServerSettings
+from sonoloop.store.events import UNKNOWN
 from sonoloop.store.store import Store
 
 OPENED: Final = "opened"
@@ -79,7 +80,7 @@ class Readers:
         return self._store.skips.withdraw(self._images.record(image).image_id, reader)
 
     def assign(
-        self, images: Sequence[str], readers: int | Sequence[str]
+        self, images: Sequence[str], readers: int | Sequence[str], *, actor: str = UNKNOWN
     ) -> list[AssignmentProgress]:
         """Let images wait for so many readers, or for these by name.
 
@@ -88,9 +89,9 @@ class Readers:
         """
         ids = list(dict.fromkeys(self._images.record(image).image_id for image in images))
         if isinstance(readers, int):
-            self._store.assignments.to_any(ids, readers)
+            self._store.assignments.to_any(ids, readers, actor=actor)
         else:
-            self._store.assignments.to_readers(ids, readers)
+            self._store.assignments.to_readers(ids, readers, actor=actor)
         return [self._store.assignments.progress(image_id) for image_id in ids]
 
     def review(self, annotation: int, reviewer: str, verdict: Verdict, note: str) -> Review:

@@ -285,9 +285,9 @@ class Service:
         self._heard_of(annotation)
         return annotation
 
-    def start_training(self, target: str, params: Mapping[str, Any]) -> Job:
+    def start_training(self, target: str, params: Mapping[str, Any], *, actor: str = "") -> Job:
         """Ask for a training; see :meth:`TrainingService.start`."""
-        job = self.training.start(target, params)
+        job = self.training.start(target, params, actor=actor)
         self.info.touch()
         return job
 

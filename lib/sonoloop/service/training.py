@@ -68,13 +68,21 @@ class TrainingService:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.RLock()
 
-    def start(self, target: str, params: Mapping[str, Any], *, because: str = "by hand") -> Job:
+    def start(
+        self,
+        target: str,
+        params: Mapping[str, Any],
+        *,
+        because: str = "by hand",
+        actor: str = "",
+    ) -> Job:
         """Ask for a training; it begins at once unless another one runs.
 
         Args:
             target: The model task.
             params: Of the training, as a client gives them.
             because: Why; kept with the job.
+            actor: Who asks; "" is nobody in particular.
 
         Raises:
             NotFoundError: If nothing called ``target`` can be trained.
@@ -95,6 +103,7 @@ class TrainingService:
             "newest_label": self._store.gates.newest_label(),
             "gate": self._settings.gate.as_dict(),
             "pipeline": self._pipeline.as_dict() | {"threads": self._threads},
+            **({"actor": actor} if actor else {}),
         }
         with self._lock:
             job = self._store.jobs.create("train", task, request)

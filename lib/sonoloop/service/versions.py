@@ -98,9 +98,9 @@ class Versions:
             raise NotFoundError(f"no {task} model is published yet")
         return self._store.models.pin(serving.model_id, actor=actor, reason=reason)
 
-    def unpin(self, task: ModelTask) -> None:
+    def unpin(self, task: ModelTask, *, actor: str = "") -> None:
         """Let the gate decide again."""
-        self._store.models.unpin(task)
+        self._store.models.unpin(task, actor=actor)
 
     def _changed(self, task: ModelTask) -> dict[str, Any]:
         generation = self._store.models.generation()

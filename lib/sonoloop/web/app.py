@@ -12,9 +12,11 @@ from sonoloop import __version__
 from sonoloop.service.server import Service
 from sonoloop.viewer.extension import EXTENSION
 from sonoloop.web import errors
+from sonoloop.web.accounts import AccountsRequired
 from sonoloop.web.limits import SameSiteOnly, UploadLimit
 from sonoloop.web.routes import (
     activelearning,
+    auth,
     board,
     datastore,
     explanation,
@@ -25,6 +27,7 @@ from sonoloop.web.routes import (
     logs,
     models,
     ohif,
+    outbox,
     quality,
     readers,
     revisions,
@@ -61,8 +64,14 @@ def _page(name: str) -> FileResponse:
     return FileResponse(STATIC / name, headers=headers)
 
 
-def create_app(service: Service) -> FastAPI:
-    """The application; the service stays its owner's to close."""
+def create_app(service: Service, *, behind_proxy: bool = False) -> FastAPI:
+    """The application; the service stays its owner's to close.
+
+    Args:
+        service: What answers.
+        behind_proxy: The operator vouches that only a proxy reaches the port: what it says of
+            who asks is believed.
+    """
     app = FastAPI(
         title="Sonoloop",
         version=__version__,
@@ -71,6 +80,7 @@ def create_app(service: Service) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
+    app.state.behind_proxy = behind_proxy
     app.state.infer_limiter = CapacityLimiter(service.inference.slots + THREADS_BESIDE_INFERENCE)
     app.state.streams = Streams(lambda: service.is_open)
     errors.install(app)
@@ -87,10 +97,12 @@ def create_app(service: Service) -> FastAPI:
         revisions,
         sessions,
         models,
+        outbox,
         quality,
         versions,
         logs,
         board,
+        auth,
     ):
         app.include_router(routes.router)
 
@@ -98,6 +110,11 @@ def create_app(service: Service) -> FastAPI:
     def dashboard() -> FileResponse:
         """The page that says how the work goes."""
         return _page("index.html")
+
+    @app.get("/login", include_in_schema=False)
+    def login() -> FileResponse:
+        """The page that asks who is there."""
+        return _page("login.html")
 
     @app.get("/look", include_in_schema=False)
     def look() -> FileResponse:
@@ -113,5 +130,6 @@ def create_app(service: Service) -> FastAPI:
     app.mount(PLUGIN, _Static(directory=EXTENSION, check_dir=False), name="extension")
     ohif.install(app, missing=STATIC / "no-viewer.html", policy=CONTENT_POLICY)
     app.add_middleware(UploadLimit, max_bytes=service.settings.max_upload_mb * 2**20)
+    app.add_middleware(AccountsRequired, accounts=service.accounts, behind_proxy=behind_proxy)
     app.add_middleware(SameSiteOnly)
     return app

@@ -4,6 +4,7 @@ Every answer that is no success is ``{"detail": sentence, "code": word}``.
 """
 
 import logging
+import math
 import re
 import uuid
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ STATUS: Final[dict[type[errors.SonoloopError], int]] = {
     errors.ForbiddenError: 403,
     errors.InvalidIdError: 400,
     errors.InvalidRequestError: 400,
+    errors.NotAcceptableError: 406,
     errors.UploadTooLargeError: 413,
     errors.NotFoundError: 404,
     errors.AmbiguousImageError: 409,
@@ -46,7 +48,13 @@ STATUS: Final[dict[type[errors.SonoloopError], int]] = {
 }
 """Status of each kind of error; a kind that is not here has that of its parent."""
 
-RETRY_AFTER_S: Final = "2"
+RETRY_AFTER: Final = {"retry-after": "2"}
+HEADERS: Final = {
+    401: {"www-authenticate": "Bearer"},
+    429: RETRY_AFTER,
+    503: RETRY_AFTER,
+}
+"""What goes with each status."""
 
 _SENTENCES: Final = {
     404: "there is nothing at {method} {path} (see /openapi.json for what there is)",
@@ -81,7 +89,7 @@ def problem(
     status: int, sentence: str, code: str, more: Mapping[str, Any] | None = None
 ) -> JSONResponse:
     """An answer that is no success, with ``more`` beside the sentence."""
-    headers = {"retry-after": RETRY_AFTER_S} if status in (429, 503) else None
+    headers = HEADERS.get(status)
     # What is quoted from a request may hold halves of characters, which no answer can carry.
     detail = sentence.encode("utf-8", errors="replace").decode("utf-8")
     return JSONResponse({"detail": detail, "code": code} | dict(more or {}), status, headers)
@@ -93,7 +101,10 @@ async def _on_known(request: Request, error: Exception) -> JSONResponse:
     status = status_of(error)
     if status >= 500:
         logger.error("%s %s: %s", request.method, request.url.path, error)
-    return problem(status, sentence_of(error), code_of(error), _more(error))
+    answer = problem(status, sentence_of(error), code_of(error), _more(error))
+    if isinstance(error, errors.TooManyAttemptsError):
+        answer.headers["retry-after"] = str(math.ceil(error.seconds))
+    return answer
 
 
 def _more(error: errors.SonoloopError) -> dict[str, Any]:

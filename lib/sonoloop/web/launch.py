@@ -18,6 +18,7 @@ import uvicorn
 
 from sonoloop.errors import ConfigError
 from sonoloop.inference.shipped import SHIPPED_MODELS
+from sonoloop.service.accounts import has_accounts
 from sonoloop.service.logs import SERVER_LOG
 from sonoloop.service.server import Service
 from sonoloop.settings import PipelineSettings, ServerSettings
@@ -31,6 +32,10 @@ LOG_FILES: Final = 3
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 GOODBYE_S: Final = 5
 BACKLOG: Final = 512
+UNENCRYPTED: Final = (
+    "%s can be reached from other machines, and nothing sent there is encrypted: passwords and "
+    "images can be read on the way (have a proxy with TLS stand in front)"
+)
 SWITCH_INTERVAL_S: Final = 0.001
 """Python's threads take turns this often: inference may not keep ``/info`` waiting."""
 
@@ -73,7 +78,8 @@ def serve(
         pipeline: Thresholds, margins, device.
         announce: Told the address once the server answers.
         behind_proxy: The operator vouches that only a proxy, which knows its users, reaches the
-            port (a container, for instance); without it only loopback addresses are taken.
+            port (a container, for instance); without it, and without accounts, only loopback
+            addresses are taken.
         shipped_models: Published where the workspace serves no model yet.
         open_options: Passed to :meth:`Service.open`.
 
@@ -81,19 +87,25 @@ def serve(
         ConfigError: If the address is public, unknown, or taken.
         StoreError: If the workspace is unusable or another server uses it.
     """
-    refuse_public(server.host, behind_proxy=behind_proxy)
+    refuse_public(
+        server.host,
+        behind_proxy=behind_proxy,
+        has_accounts=lambda: has_accounts(workspace, open_options.get("database_url")),
+    )
     with _ended_by_signals(), bind(server.host, server.port) as listener:
         configure_logging(workspace)
+        if not (behind_proxy or is_loopback(server.host)):
+            logger.warning(UNENCRYPTED, server.host)
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         with Service.open(
             studies, workspace, server, pipeline, shipped_models=shipped_models, **open_options
         ) as service:
             config = uvicorn.Config(
-                create_app(service),
+                create_app(service, behind_proxy=behind_proxy),
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,  # nothing here asks who called
+                proxy_headers=False,  # who called is asked by web.forwarded alone
                 timeout_graceful_shutdown=GOODBYE_S,
                 backlog=BACKLOG,
             )
@@ -120,18 +132,21 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def refuse_public(host: str, *, behind_proxy: bool) -> None:
-    """Take only loopback addresses, unless a proxy stands in front.
+def refuse_public(host: str, *, behind_proxy: bool, has_accounts: Callable[[], bool]) -> None:
+    """Take only loopback addresses, unless there are accounts or a proxy stands in front.
 
     Raises:
         ConfigError: If ``host`` can be reached from other machines.
     """
     if behind_proxy or is_loopback(host):
         return
+    if has_accounts():
+        return
     raise ConfigError(
         [
             f"host {host!r} can be reached from other machines, and this server has no accounts "
-            f"yet (use 127.0.0.1, or say that a proxy with accounts stands in front)"
+            f"(make one with sonoloop accounts add, use 127.0.0.1, or say that a proxy with "
+            f"accounts stands in front)"
         ]
     )
 

@@ -1,14 +1,27 @@
 """What requests carry, parsed at the edge: JSON that can be kept, files, names of downloads."""
 
 import json
-from typing import Annotated, Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, get_args
 
 from fastapi import Depends, Request, UploadFile
 
 from sonoloop.errors import InvalidRequestError
+from sonoloop.records import Account
+from sonoloop.service.label_versions import REVIEW
 from sonoloop.service.server import Service
 
 MAX_JSON_BYTES: Final = 2**20
+
+ACCOUNT: Final = "sonoloop.account"
+"""Where a request's scope holds the :class:`Account` of who sent it; see ``web.accounts``."""
+
+Claim = Literal["reader", "client_id", "actor", "reviewer"]
+CLAIMS: Final[tuple[Claim, ...]] = get_args(Claim)
+"""What a request may call the one in whose name it speaks."""
+APPROVED_BY: Final = "approvedBy"
+"""What Slicer's reviewer module calls him."""
 
 
 async def _service(request: Request) -> Service:
@@ -17,6 +30,46 @@ async def _service(request: Request) -> Service:
 
 
 ServiceDep = Annotated[Service, Depends(_service)]
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """In whose name a request speaks: his whose account it is, whatever it claims.
+
+    Attributes:
+        account: None where there are no accounts; then requests are believed.
+    """
+
+    account: Account | None
+
+    def name(self, claimed: str) -> str:
+        """The name to be kept where a request claims one."""
+        return self.account.name if self.account else claimed
+
+    def signed(self, params: Mapping[str, Any], claim: Claim = "reader") -> dict[str, Any]:
+        """Parameters that say who speaks as ``claim``, and nobody else in any other way.
+
+        Example:
+            >>> Speaker(Account("anna", "annotator")).signed({"client_id": "bob"})
+            {'client_id': 'anna', 'reader': 'anna'}
+            >>> Speaker(None).signed({"client_id": "bob"})
+            {'client_id': 'bob'}
+        """
+        if self.account is None:
+            return dict(params)
+        claims = {claim, *(known for known in CLAIMS if known in params)}
+        signed = {**params, **dict.fromkeys(sorted(claims), self.account.name)}
+        review = params.get(REVIEW)
+        if isinstance(review, Mapping) and APPROVED_BY in review:
+            signed[REVIEW] = {**review, APPROVED_BY: self.account.name}
+        return signed
+
+
+async def _speaker(request: Request) -> Speaker:
+    return Speaker(request.scope.get(ACCOUNT))
+
+
+SpeakerDep = Annotated[Speaker, Depends(_speaker)]
 
 
 def json_object(text: str | bytes, name: str) -> dict[str, Any]:

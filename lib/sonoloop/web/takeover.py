@@ -10,7 +10,9 @@ import sys
 
 from fastapi import FastAPI
 
+from sonoloop.service.accounts import AccountService
 from sonoloop.service.server import Service
+from sonoloop.web.accounts import are_on
 from sonoloop.web.app import create_app
 from sonoloop.web.errors import problem
 from sonoloop.web.launch import SWITCH_INTERVAL_S
@@ -20,24 +22,28 @@ logger = logging.getLogger(__name__)
 
 
 class LoopbackOnly:
-    """Answers this machine alone: there are no accounts yet that could tell users apart.
+    """Answers this machine alone while there are no accounts that could tell users apart.
 
     MONAI Label's command binds to every address unless it is told otherwise, and what it was
     told cannot be found out; hence each request is looked at.
     """
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, app: App, accounts: AccountService) -> None:
+        self._app, self._accounts = app, accounts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan" or _is_loopback(scope.get("client")):
             await self._app(scope, receive, send)
             return
+        if await are_on(self._accounts):
+            await self._app(scope, receive, send)
+            return
         refusal = problem(
             403,
-            "only this machine may ask: the server has no accounts yet (when a proxy with "
-            "accounts stands in front, start it with --conf behind_proxy true)",
+            "only this machine may ask: the server has no accounts (make one with sonoloop "
+            "accounts add; when a proxy with accounts stands in front, start the server with "
+            "--conf behind_proxy true)",
             "not_this_machine",
         )
         await refusal(scope, receive, send)
@@ -61,11 +67,11 @@ def take_over(theirs: FastAPI, service: Service, *, behind_proxy: bool) -> None:
         theirs: An application that has begun its life; that life goes on.
         service: What our routes stand on.
         behind_proxy: The operator vouches that only a proxy, which knows its users, reaches the
-            port; without it only this machine is answered.
+            port; without it, and without accounts, only this machine is answered.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    ours = create_app(service)
+    ours = create_app(service, behind_proxy=behind_proxy)
     theirs.router.routes.clear()
     # Their middleware too: it lets pages of every site read the answers.
-    theirs.middleware_stack = ours if behind_proxy else LoopbackOnly(ours)
+    theirs.middleware_stack = ours if behind_proxy else LoopbackOnly(ours, service.accounts)
     logger.info("answering in the place of %s", theirs.title)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from sonoloop.service.quality import dismissal, flag_json, flag_kind, flag_state
-from sonoloop.web.parsing import JsonBody, ServiceDep
+from sonoloop.web.parsing import JsonBody, ServiceDep, SpeakerDep
 
 router = APIRouter(prefix="/sonoloop/quality", tags=["Quality"])
 
@@ -45,15 +45,19 @@ def check_all(service: ServiceDep) -> dict[str, Any]:
 
 
 @router.post("/{flag_id}/dismiss")
-def dismiss(service: ServiceDep, flag_id: int, params: JsonBody) -> dict[str, Any]:
+def dismiss(
+    service: ServiceDep, speaker: SpeakerDep, flag_id: int, params: JsonBody
+) -> dict[str, Any]:
     """Say that a label is right as it is: ``{"reviewer": name, "reason": why}``."""
-    reviewer, reason = dismissal(params)
+    reviewer, reason = dismissal(speaker.signed(params, "reviewer"))
     return flag_json(service.store.quality.dismiss(flag_id, by=reviewer, reason=reason))
 
 
 @router.post("/dismiss")
-def dismiss_kind(service: ServiceDep, kind: str, params: JsonBody) -> dict[str, Any]:
+def dismiss_kind(
+    service: ServiceDep, speaker: SpeakerDep, kind: str, params: JsonBody
+) -> dict[str, Any]:
     """Dismiss every open flag of a kind, for instance when a project needs no classes."""
-    reviewer, reason = dismissal(params)
+    reviewer, reason = dismissal(speaker.signed(params, "reviewer"))
     count = service.store.quality.dismiss_kind(flag_kind(kind), by=reviewer, reason=reason)
     return {"dismissed": count}

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from sonoloop.service.listing import assignment_json, lease_json, skip_json
+from sonoloop.store.events import UNKNOWN
 from sonoloop.web.bodies import AssignmentBody, LeaseBody, Name, SkipBody
-from sonoloop.web.parsing import ServiceDep
+from sonoloop.web.parsing import ServiceDep, SpeakerDep
 
 router = APIRouter(prefix="/sonoloop", tags=["Readers"])
 
@@ -20,37 +21,42 @@ def leases(service: ServiceDep, reader: NameQuery | None = None) -> list[dict[st
 
 
 @router.post("/leases")
-def lend(service: ServiceDep, body: LeaseBody) -> dict[str, Any]:
+def lend(service: ServiceDep, speaker: SpeakerDep, body: LeaseBody) -> dict[str, Any]:
     """Lend a reader the image he opens; 409 when another one holds it."""
-    return lease_json(service.readers.lend(body.image, body.reader))
+    return lease_json(service.readers.lend(body.image, speaker.name(body.reader)))
 
 
 @router.delete("/leases")
-def give_back(service: ServiceDep, image: NameQuery, reader: NameQuery) -> dict[str, bool]:
+def give_back(
+    service: ServiceDep, speaker: SpeakerDep, image: NameQuery, reader: NameQuery
+) -> dict[str, bool]:
     """Give an image back; ``released`` is false when this reader did not hold it."""
-    return {"released": service.readers.give_back(image, reader)}
+    return {"released": service.readers.give_back(image, speaker.name(reader))}
 
 
 @router.post("/skips")
-def skip(service: ServiceDep, body: SkipBody) -> dict[str, Any]:
+def skip(service: ServiceDep, speaker: SpeakerDep, body: SkipBody) -> dict[str, Any]:
     """Pass an image over, or say that it cannot be assessed; the reason is kept."""
-    kept = service.readers.skip(body.image, body.reader, kind=body.kind, reason=body.reason)
+    reader = speaker.name(body.reader)
+    kept = service.readers.skip(body.image, reader, kind=body.kind, reason=body.reason)
     service.info.touch()
     return skip_json(kept)
 
 
 @router.delete("/skips")
-def take_back_skip(service: ServiceDep, image: NameQuery, reader: NameQuery) -> dict[str, bool]:
+def take_back_skip(
+    service: ServiceDep, speaker: SpeakerDep, image: NameQuery, reader: NameQuery
+) -> dict[str, bool]:
     """Let the image wait for this reader again."""
-    withdrawn = service.readers.take_back_skip(image, reader)
+    withdrawn = service.readers.take_back_skip(image, speaker.name(reader))
     service.info.touch()
     return {"withdrawn": withdrawn}
 
 
 @router.post("/assignments")
-def assign(service: ServiceDep, body: AssignmentBody) -> list[dict[str, Any]]:
+def assign(service: ServiceDep, speaker: SpeakerDep, body: AssignmentBody) -> list[dict[str, Any]]:
     """Let images wait for so many readers (a number), or for these (names)."""
-    progress = service.readers.assign(body.images, body.readers)
+    progress = service.readers.assign(body.images, body.readers, actor=speaker.name(UNKNOWN))
     service.info.touch()
     return [assignment_json(one) for one in progress]
 

@@ -11,7 +11,7 @@ from sonoloop.service.labelling import parse_submission, revision_of
 from sonoloop.service.listing import review_json, revision_json
 from sonoloop.web import replies
 from sonoloop.web.bodies import MAX_ID, Name, ReviewBody, Tag
-from sonoloop.web.parsing import ServiceDep, file_of, json_object
+from sonoloop.web.parsing import ServiceDep, SpeakerDep, file_of, json_object
 
 router = APIRouter(prefix="/sonoloop", tags=["Readers"])
 
@@ -51,16 +51,21 @@ def waiting(
 
 @router.post("/reviews/{annotation}")
 def review(
-    service: ServiceDep, annotation: Annotated[int, Path(ge=1, le=MAX_ID)], body: ReviewBody
+    service: ServiceDep,
+    speaker: SpeakerDep,
+    annotation: Annotated[int, Path(ge=1, le=MAX_ID)],
+    body: ReviewBody,
 ) -> dict[str, Any]:
     """Accept or reject a reader's newest revision, or reopen one that was."""
-    decided = service.review(annotation, body.reviewer, body.verdict, body.note)
+    decided = service.review(annotation, speaker.name(body.reviewer), body.verdict, body.note)
     return review_json(decided)
 
 
 @router.put("/adjudication")
 def adjudicate(
+    *,
     service: ServiceDep,
+    speaker: SpeakerDep,
     image: NameQuery,
     adopt: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
     params: Annotated[str, Form()] = "{}",
@@ -71,7 +76,8 @@ def adjudicate(
     ``params`` and ``label`` are those of ``PUT /datastore/label``; ``adopt`` is the number of the
     final revision whose outline is taken over.
     """
-    submission, file = parse_submission(json_object(params, "params")), file_of(label)
+    told = speaker.signed(json_object(params, "params"))
+    submission, file = parse_submission(told), file_of(label)
     if adopt is not None and file is not None:
         raise InvalidRequestError("a label file and adopt exclude one another (send one of them)")
     return revision_json(service.adjudicate(image, submission, file=file, adopt=adopt))

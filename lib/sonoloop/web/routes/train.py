@@ -8,34 +8,37 @@ from sonoloop.errors import SonoloopError
 from sonoloop.service.inference import TASKS
 from sonoloop.service.scoring import METHODS
 from sonoloop.web.errors import sentence_of
-from sonoloop.web.parsing import JsonBody, ServiceDep
+from sonoloop.web.parsing import JsonBody, ServiceDep, SpeakerDep
 
 router = APIRouter()
 
 
 @router.post("/train/{model}", tags=["Train"], response_model=None)
 def start_training(
+    *,
     service: ServiceDep,
+    speaker: SpeakerDep,
     model: str,
     params: JsonBody,
     run_sync: bool = False,
     enqueue: bool = False,  # accepted: trainings of different models always queue
 ) -> Any:
     """Train a model on every final label, in a process of its own."""
-    job = service.start_training(model, params)
+    job = service.start_training(model, params, actor=speaker.name(""))
     if run_sync:
         job = service.training.wait(job.job_id)
     return service.job_board.json(job)
 
 
 @router.post("/train/", include_in_schema=False, response_model=None)
-def start_every_training(service: ServiceDep, params: JsonBody) -> Any:
+def start_every_training(service: ServiceDep, speaker: SpeakerDep, params: JsonBody) -> Any:
     """Train every model, one after the other; parameters are those of each under its name."""
     answers: dict[str, Any] = {}
     for task in TASKS:
         own = params.get(task)
         try:
-            job = service.start_training(task, own if isinstance(own, dict) else {})
+            asked = own if isinstance(own, dict) else {}
+            job = service.start_training(task, asked, actor=speaker.name(""))
         except SonoloopError as error:
             answers[task] = {"result": None, "detail": sentence_of(error)}
         else:

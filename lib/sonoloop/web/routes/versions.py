@@ -8,7 +8,7 @@ from sonoloop.errors import NotFoundError
 from sonoloop.records import ModelTask
 from sonoloop.service.inference import TASKS
 from sonoloop.web.bodies import PublishBody, WordBody
-from sonoloop.web.parsing import ServiceDep
+from sonoloop.web.parsing import ServiceDep, SpeakerDep
 
 router = APIRouter(prefix="/sonoloop", tags=["Versions"])
 
@@ -26,35 +26,39 @@ def version(service: ServiceDep, task: str, model_id: str) -> dict[str, Any]:
 
 
 @router.post("/models/{task}/publish")
-def publish(service: ServiceDep, task: str, body: PublishBody) -> dict[str, Any]:
+def publish(
+    service: ServiceDep, speaker: SpeakerDep, task: str, body: PublishBody
+) -> dict[str, Any]:
     """Let a version serve that the gate held, or that served before."""
     changed = service.versions.publish(
-        _task(task), body.model_id, actor=body.actor, reason=body.reason
+        _task(task), body.model_id, actor=speaker.name(body.actor), reason=body.reason
     )
     service.info.touch()
     return changed
 
 
 @router.post("/models/{task}/rollback")
-def rollback(service: ServiceDep, task: str, body: WordBody) -> dict[str, Any]:
+def rollback(service: ServiceDep, speaker: SpeakerDep, task: str, body: WordBody) -> dict[str, Any]:
     """Let the version serve again that served before."""
-    changed = service.versions.rollback(_task(task), actor=body.actor, reason=body.reason)
+    actor = speaker.name(body.actor)
+    changed = service.versions.rollback(_task(task), actor=actor, reason=body.reason)
     service.info.touch()
     return changed
 
 
 @router.put("/models/{task}/pin")
-def pin(service: ServiceDep, task: str, body: WordBody) -> dict[str, Any]:
+def pin(service: ServiceDep, speaker: SpeakerDep, task: str, body: WordBody) -> dict[str, Any]:
     """Keep the serving version, whatever later trainings give."""
-    pinned = service.versions.pin(_task(task), actor=body.actor, reason=body.reason)
+    actor = speaker.name(body.actor)
+    pinned = service.versions.pin(_task(task), actor=actor, reason=body.reason)
     service.info.touch()
     return pinned.as_dict()
 
 
 @router.delete("/models/{task}/pin")
-def unpin(service: ServiceDep, task: str) -> dict[str, bool]:
+def unpin(service: ServiceDep, speaker: SpeakerDep, task: str) -> dict[str, bool]:
     """Let the gate decide again."""
-    service.versions.unpin(_task(task))
+    service.versions.unpin(_task(task), actor=speaker.name(""))
     service.info.touch()
     return {"pinned": False}
 

@@ -89,6 +89,17 @@ export function show(place, ...contents) {
 /** @param {Element} element */
 const keyOf = (element) => element.getAttribute("data-key");
 
+/** Asks who is there, and comes back to this page. */
+export function toLogin() {
+  const here = location.pathname + location.search + location.hash;
+  location.assign(`login?next=${encodeURIComponent(here)}`);
+}
+
+/** @typedef {{accounts: boolean, name: string | null, role: string | null}} Me */
+
+/** @returns {Promise<Me>} Whether there are accounts, and who is logged in here. */
+export const whoAmI = async () => (await ask("auth/me")).json();
+
 /**
  * @param {string} path
  * @param {RequestInit} [options]
@@ -103,6 +114,7 @@ export async function ask(path, options) {
     throw new Error("the server does not answer (it is tried again by itself)");
   }
   if (response.ok) return response;
+  if (response.status === 401) toLogin();
   const problem = await response.json().catch(() => ({ detail: response.statusText }));
   throw Object.assign(new Error(problem.detail), { status: response.status, code: problem.code });
 }

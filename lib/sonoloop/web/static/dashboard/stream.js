@@ -3,6 +3,8 @@
 // it breaks, when it falls silent, and when the window is looked at again: a hidden one has none,
 // for browsers grant a server six.
 
+import { toLogin, whoAmI } from "../dom.js";
+
 const SILENCE_MS = 25_000; // the server says something every ten seconds
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 15_000;
@@ -45,7 +47,10 @@ export function listen(path, told, state) {
     if (document.hidden) return;
     source = new EventSource(path);
     source.addEventListener("beat", heard);
-    source.addEventListener("error", reopen);
+    source.addEventListener("error", () => {
+      reopen();
+      whoAmI().then(({ accounts, name }) => accounts && !name && toLogin(), () => {}); // a refusal looks like a cut
+    });
     for (const [name, hear] of Object.entries(told)) {
       source.addEventListener(name, (event) => {
         heard();
