@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sonoloop.records import Annotation, AssignmentProgress, ImageRecord, Job, Lease, Review, Skip
-from sonoloop.service.label_versions import VERSION, is_version
+from sonoloop.service.label_versions import listed
 
 SERVER_ONLY: Final = frozenset({"studies", "consensus"})
 """Parts of a job's request that are no client's business."""
@@ -166,18 +166,11 @@ def object_json(record: ImageRecord, labels: Sequence[Annotation]) -> dict[str, 
         labels: What holds for it, the weightiest first; versions of Slicer's reviewer module are
             listed by their names too.
     """
-    named: dict[str, Annotation] = {}
-    for label in labels:
-        named.setdefault(label.tag, label)
-    # The newest last: the module numbers on from there.
-    for label in sorted(labels, key=lambda one: one.revision):
-        version = label.info.get(VERSION)
-        if isinstance(version, str) and is_version(version):
-            named[version] = label
     return {
         "image": {"ext": ".nrrd", "info": image_json(record)},
         "labels": {
-            name: {"ext": ".nrrd", "info": label_json(label)} for name, label in named.items()
+            name: {"ext": ".nrrd", "info": label_json(label)}
+            for name, label in listed(labels).items()
         },
     }
 
