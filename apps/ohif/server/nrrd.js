@@ -79,7 +79,7 @@ function split(bytes) {
 function fieldsOf(lines) {
   /** @type {Record<string, string>} */
   const fields = {};
-  for (const line of lines) {
+  for (const line of lines.map((text) => text.trimEnd())) {
     const told = /^([^#:][^:]*):\s(.*)$/.exec(line);
     if (told?.[1] !== undefined && told[2] !== undefined) fields[told[1]] = told[2].trim();
   }
