@@ -22,11 +22,11 @@ from pydicom.uid import UID, Comprehensive3DSRStorage, SegmentationStorage
 from sonoloop import __version__
 from sonoloop.errors import DocumentError
 from sonoloop.imaging.dicom_header import PARSE_ERRORS
-from sonoloop.imaging.write_dicom import IMPLEMENTATION_UID, stable_uid
+from sonoloop.imaging.write_dicom import stable_uid
 from sonoloop.labels import Pathology
 from sonoloop.records import InstanceAddress
 from sonoloop.reporting.foreign import read_segmentation
-from sonoloop.reporting.identity import MANUFACTURER, checked_header
+from sonoloop.reporting.identity import checked_header, is_ours
 from sonoloop.reporting.reading import Reading
 from sonoloop.reporting.tracking import TrackedLesion as TrackedLesion
 from sonoloop.reporting.tracking import lesion_masks, track
@@ -170,15 +170,6 @@ def read_documents(segmentation: bytes | None, report: bytes | None) -> Document
         segmentation=_read(segmentation, SegmentationStorage),
         report=_read(report, Comprehensive3DSRStorage),
         lesions=lesions,
-    )
-
-
-def is_ours(dataset: Dataset) -> bool:
-    """Whether this module wrote the instance."""
-    meta = getattr(dataset, "file_meta", Dataset())
-    return (
-        str(meta.get("ImplementationClassUID", "")) == IMPLEMENTATION_UID
-        or dataset.get("Manufacturer") == MANUFACTURER
     )
 
 

@@ -20,7 +20,7 @@ from sonoloop.errors import DocumentError
 from sonoloop.geometry import Mask
 from sonoloop.imaging.dicom_header import PARSE_ERRORS
 from sonoloop.imaging.vocabulary import MAX_PIXELS
-from sonoloop.imaging.write_dicom import IMPLEMENTATION_UID
+from sonoloop.reporting.identity import is_ours
 from sonoloop.reporting.packed import READABLE, FrameForm, Values, frames
 
 SEGMENTATION_CLASSES: Final = (
@@ -152,6 +152,7 @@ def _form(dataset: Dataset) -> FrameForm:
         count=int(dataset.get("NumberOfFrames") or 1),
         bits=int(dataset.get("BitsAllocated") or 0),
         transfer_syntax=UID(dataset.file_meta.TransferSyntaxUID),
+        by_dcmjs=_text(dataset.file_meta, "ImplementationVersionName").startswith("dcmjs"),
     )
     if not 0 < form.pixels <= MAX_PIXELS or min(form.rows, form.columns) < 1:
         raise DocumentError(f"a segmentation of {form.rows}x{form.columns} pixels is not read")
@@ -296,7 +297,7 @@ def _source(dataset: Dataset) -> SegmentationSource:
         study_uid=_text(dataset, "StudyInstanceUID"),
         manufacturer=_text(dataset, "Manufacturer"),
         creator=_text(dataset, "ContentCreatorName").replace("^", " ").strip(),
-        ours=str(dataset.file_meta.get("ImplementationClassUID", "")) == IMPLEMENTATION_UID,
+        ours=is_ours(dataset),
     )
 
 

@@ -147,6 +147,15 @@ def sign_over(document: Dataset, header: Dataset, assessed_at: datetime) -> None
     document.file_meta.ImplementationVersionName = f"SONOLOOP_{__version__}"[:16]
 
 
+def is_ours(dataset: Dataset) -> bool:
+    """Whether this program wrote a document: by its maker, since a PACS may renew the file's head.
+
+    Args:
+        dataset: A segmentation or a report.
+    """
+    return bool(dataset.get("Manufacturer") == MANUFACTURER)
+
+
 def text_of(header: Dataset, keyword: str) -> str:
     """An attribute of the image as text; empty where it is absent or has several values."""
     value = header.get(keyword)

@@ -37,6 +37,8 @@ class FrameForm:
 
     Attributes:
         bits: BitsAllocated: 1, 8 or 16.
+        by_dcmjs: Written by the library of OHIF, which begins every frame at a whole byte, where
+            the standard runs the bits of all frames together.
     """
 
     rows: int
@@ -44,6 +46,7 @@ class FrameForm:
     count: int
     bits: int
     transfer_syntax: UID
+    by_dcmjs: bool = False
 
     @property
     def pixels(self) -> int:
@@ -67,18 +70,29 @@ def frames(data: bytes, form: FrameForm) -> Iterator[Values]:
         for number, frame in zip(range(form.count), encoded, strict=True):
             yield _shaped(_from_run_lengths(frame, form, number), form)
         return
-    needed = -(-form.count * form.pixels * form.bits // 8)
-    if len(data) < needed:
-        raise DocumentError(
-            f"segmentation of {form.count} frames needs {needed} bytes of pixels, has {len(data)}"
-        )
+    step = form.frame_bytes * 8 if _is_aligned(len(data), form) else form.pixels * form.bits
     for number in range(form.count):
-        yield _shaped(_native(data, form, number), form)
+        yield _shaped(_native(data, number * step, form), form)
 
 
-def _native(data: bytes, form: FrameForm, number: int) -> npt.NDArray[np.uint8]:
-    """The bytes of a frame; bits are moved to begin at a whole byte, since they need not."""
-    first = number * form.pixels * form.bits
+def _is_aligned(length: int, form: FrameForm) -> bool:
+    """Whether every frame begins at a whole byte though its bits do not fill one."""
+    together = -(-form.count * form.pixels * form.bits // 8)
+    apart = form.count * form.frame_bytes
+    if length < together:
+        raise DocumentError(
+            f"segmentation of {form.count} frames needs {together} bytes of pixels, has {length}"
+        )
+    if length not in (apart, apart + apart % 2):
+        return False
+    return (form.by_dcmjs and apart != together) or length not in (
+        together,
+        together + together % 2,
+    )
+
+
+def _native(data: bytes, first: int, form: FrameForm) -> npt.NDArray[np.uint8]:
+    """The bytes of the frame at bit ``first``, moved to begin at a whole byte."""
     last = first + form.pixels * form.bits
     raw = np.frombuffer(data, np.uint8, -(-last // 8) - first // 8, first // 8)
     if first % 8 == 0:
