@@ -1,20 +1,16 @@
 """Fixtures every test may use."""
 
-import json
+import contextlib
 import os
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import requests
 from hypothesis import settings
 
+import orthanc as orthanc_of_tests
 import postgres
+from orthanc import Orthanc
 
 settings.register_profile("sonoloop", deadline=None, derandomize=True)
 settings.load_profile("sonoloop")
@@ -62,97 +58,32 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"may not be skipped here: {line}", red=True)
 
 
-ORTHANC_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
-ORTHANC_START_S = 30
-
-
-@dataclass(frozen=True)
-class Orthanc:
-    """A running PACS that belongs to the tests.
-
-    Attributes:
-        base: Address of its own REST interface.
-        url: Address of its DICOMweb service.
-    """
-
-    base: str
-    url: str
-    user: str = "tester"
-    password: str = "not a secret"
-
-    @property
-    def auth(self) -> tuple[str, str]:
-        return (self.user, self.password)
-
-    def store(self, path: Path) -> str:
-        """Put a DICOM file into the PACS; its id there."""
-        answer = requests.post(
-            f"{self.base}/instances", path.read_bytes(), auth=self.auth, timeout=30
-        )
-        answer.raise_for_status()
-        return str(answer.json()["ID"])
-
-    def delete(self, instance: str) -> None:
-        """Delete the instance with that id of the PACS."""
-        answer = requests.delete(f"{self.base}/instances/{instance}", auth=self.auth, timeout=30)
-        answer.raise_for_status()
-
-    def clear(self) -> None:
-        """Delete everything."""
-        for patient in requests.get(f"{self.base}/patients", auth=self.auth, timeout=30).json():
-            requests.delete(f"{self.base}/patients/{patient}", auth=self.auth, timeout=30)
-
-    def answers(self) -> bool:
-        try:
-            return requests.get(f"{self.base}/system", auth=self.auth, timeout=1).ok
-        except requests.RequestException:
-            return False
-
-
 @pytest.fixture(scope="session")
 def orthanc_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    """Orthanc on a free loopback port; tests that use it are skipped where it is not installed.
+    """A PACS; tests that use it are skipped where it is not installed."""
+    with _running_orthanc(tmp_path_factory.mktemp("orthanc")) as running:
+        yield running
 
-    Its GDCM plugin is not loaded: it crashes the server on ultrasound JPEG.
-    """
-    program = shutil.which("Orthanc")
-    if program is None or not ORTHANC_PLUGIN.is_file():
+
+@contextlib.contextmanager
+def _running_orthanc(folder: Path) -> Iterator[Orthanc]:
+    if orthanc_of_tests.program() is None:
         pytest.skip("Orthanc with its DICOMweb plugin is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    orthanc = Orthanc(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}/dicom-web")
-    folder = tmp_path_factory.mktemp("orthanc")
-    settings_of_server = {
-        "StorageDirectory": str(folder),
-        "IndexDirectory": str(folder),
-        "HttpPort": port,
-        "DicomServerEnabled": False,
-        "RemoteAccessAllowed": False,
-        "AuthenticationEnabled": True,
-        "RegisteredUsers": {orthanc.user: orthanc.password},
-        "OverwriteInstances": True,
-        "Plugins": [str(ORTHANC_PLUGIN)],
-        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
-    }
-    (folder / "orthanc.json").write_text(json.dumps(settings_of_server))
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [program, str(folder / "orthanc.json")],
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    running = Orthanc(folder)
     try:
-        deadline = time.monotonic() + ORTHANC_START_S
-        while not orthanc.answers():
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.05)
-        yield orthanc
+        running.start()
+        yield running
     finally:
-        process.kill()
-        process.wait()
+        running.kill()
+
+
+@pytest.fixture
+def mortal_orthanc(tmp_path: Path) -> Iterator[Orthanc]:
+    """An empty PACS of its own for a test that stops it."""
+    folder = tmp_path / "orthanc"
+    folder.mkdir()
+    with _running_orthanc(folder) as running:
+        yield running
 
 
 @pytest.fixture

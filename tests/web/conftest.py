@@ -52,6 +52,13 @@ def _draw(path: Path, seed: int) -> None:
     Image.fromarray(pixels).save(path)
 
 
+def _drawn(folder: Path) -> Path:
+    folder.mkdir()
+    for number in range(IMAGES):
+        _draw(folder / f"img{number:02}.png", number)
+    return folder
+
+
 def _ship(folder: Path) -> Path:
     tasks: tuple[ModelTask, ...] = ("segmentation", "classification")
     for task in tasks:
@@ -77,10 +84,7 @@ def _answering(service: Service) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _site(folder: Path, **settings: Any) -> Iterator[Site]:
-    studies = folder / "studies"
-    studies.mkdir()
-    for number in range(IMAGES):
-        _draw(studies / f"img{number:02}.png", number)
+    studies = settings.pop("studies", None) or _drawn(folder / "studies")
     options = {"load_pipeline": load_threshold, "command": fake_worker} | {
         name: settings.pop(name) for name in ("load_pipeline", "command") if name in settings
     }
@@ -105,7 +109,7 @@ def _site(folder: Path, **settings: Any) -> Iterator[Site]:
 
 @pytest.fixture
 def make_site(tmp_path: Path) -> Callable[..., AbstractContextManager[Site]]:
-    """Makes a server of its own, with settings."""
+    """Makes a server of its own, with settings, on drawn images or on ``studies``."""
 
     def making(**settings: Any) -> AbstractContextManager[Site]:
         return _site(tmp_path, **settings)
