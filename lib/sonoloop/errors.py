@@ -7,6 +7,7 @@
   - GeometryError          a box, mask or spacing does not fit its image
   - InvalidIdError         an identifier could not be one of ours (bad characters, traversal)
   - InvalidRequestError    a request is malformed or asks for something impossible
+    - NotAcceptableError   something is there, but in no form that the client takes
     - UploadTooLargeError  an upload exceeds the limit
   - NotFoundError          the image, label, model, strategy, session or job does not exist
     - AmbiguousImageError  an identifier names several images
@@ -75,6 +76,10 @@ class InvalidIdError(SonoloopError, ValueError):
 
 class InvalidRequestError(SonoloopError, ValueError):
     """A request is malformed or asks for something impossible."""
+
+
+class NotAcceptableError(InvalidRequestError):
+    """Something is there, but in no form that the client takes."""
 
 
 class UploadTooLargeError(InvalidRequestError):

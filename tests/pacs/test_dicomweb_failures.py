@@ -19,6 +19,7 @@ from sonoloop.pacs import wado
 from sonoloop.pacs.dicomweb import DicomWebSource, credentials_from
 from sonoloop.pacs.folder import FolderSource
 from sonoloop.pacs.open import open_source
+from sonoloop.pacs.port import InstanceAddress
 from sonoloop.pacs.qido import Credentials
 from sonoloop.records import ImageRecord
 from sonoloop.store import Store
@@ -26,6 +27,9 @@ from sonoloop.store import Store
 MULTIPART = "multipart/related; type=application/dicom; boundary=xx"
 
 Answer = tuple[int, str, bytes]
+
+WHERE = InstanceAddress(study="1.2", series="1.1", instance="1.2.3")
+"""Where the fake PACS has the image."""
 
 
 @dataclass
@@ -197,7 +201,7 @@ class TestFetching:
         part = b"\r\n--xx\r\nContent-Type: application/dicom\r\n\r\n" + content + b"\r\n--xx--\r\n"
         fake.answer = lambda path, query: (200, MULTIPART, part)
 
-        assert source.path_of(image).read_bytes() == content
+        assert source.retrieve(WHERE) == content
 
         assert fake.asked == ["/dicom-web/studies/1.2/series/1.1/instances/1.2.3"]
 
@@ -207,7 +211,7 @@ class TestFetching:
         content = (studies / "1.2.3.dcm").read_bytes()
         fake.answer = lambda path, query: (200, "application/dicom", content)
 
-        assert source.path_of(image).read_bytes() == content
+        assert source.retrieve(WHERE) == content
 
     @pytest.mark.parametrize("chunk", [1, 7, 64, 4096])
     def test_the_answer_may_come_in_pieces_of_any_size(
@@ -224,7 +228,7 @@ class TestFetching:
         part = b"--xx\r\n\r\n" + content + b"\r\n--xx--"
         fake.answer = lambda path, query: (200, MULTIPART, part)
 
-        assert source.path_of(image).read_bytes() == content
+        assert source.retrieve(WHERE) == content
 
     @pytest.mark.parametrize(
         ("kind", "wrap", "told"),

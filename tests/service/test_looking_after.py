@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,8 +16,8 @@ from sonoloop.errors import (
     StoreError,
 )
 from sonoloop.labels import Pathology
-from sonoloop.pacs.port import ScanProgress, ScanSummary
-from sonoloop.records import ImageRecord, Job
+from sonoloop.pacs.port import ArchiveState, ScanProgress, ScanSummary, StudyArchive
+from sonoloop.records import Job
 from sonoloop.service import scanning
 from sonoloop.service.background import JobHandle
 from sonoloop.service.labelling import parse_submission
@@ -43,16 +43,21 @@ class FlakySource:
             raise PacsError("nobody answers at the address of the PACS")
         return ScanSummary()
 
-    def path_of(self, record: ImageRecord) -> Path:
-        return Path(record.locator)
+    def scan_news(self, store: Store) -> ScanSummary | None:
+        del store
+        return None
+
+    @property
+    def state(self) -> ArchiveState:
+        return ArchiveState(reachable=True, problem=None, since=0)
 
 
 def test_a_pacs_that_is_down_is_told_and_tried_again(
     service: Service, until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scanning, "RETRY_S", 0.02)
+    monkeypatch.setattr(scanning, "FIRST_RETRY_S", 0.02)
     source = FlakySource()
-    scanner = Scanner(source, service.store, rescan_s=0)
+    scanner = Scanner(cast(StudyArchive, source), service.store, rescan_s=0)
     scanner.start(wait_s=20)
     assert scanner.state == SourceState(
         "unreachable", "nobody answers at the address of the PACS", None

@@ -42,6 +42,16 @@ def read_frame(
     return b"".join(_read_at(file, start, size) for start, size in groups[frame])
 
 
+def end_of_pixels(file: BinaryIO, offset: int) -> int:
+    """Where compressed pixels that begin at ``offset`` end, with the item that says so.
+
+    Raises:
+        ImageReadError: If the file is cut or holds something else there.
+    """
+    _walk(file, offset)
+    return file.tell()
+
+
 def _walk(file: BinaryIO, offset: int) -> tuple[Fragment, list[Fragment]]:
     """The offset table's place and that of every fragment."""
     items: list[Fragment] = []

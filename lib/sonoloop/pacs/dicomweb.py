@@ -2,8 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -20,8 +19,10 @@ from sonoloop.errors import (
 from sonoloop.imaging.metadata import read_metadata
 from sonoloop.imaging.read import read_header
 from sonoloop.pacs import dicomweb_archive
+from sonoloop.pacs.cache import DEFAULT_LIMIT_BYTES, ImageCache
 from sonoloop.pacs.identify import is_same_image, records_of
 from sonoloop.pacs.inside import inside
+from sonoloop.pacs.orthanc import OrthancFeed
 from sonoloop.pacs.port import ArchiveState, InstanceAddress, ScanProgress, ScanSummary
 from sonoloop.pacs.qido import TIMEOUT_S, Credentials, QidoClient, told
 from sonoloop.pacs.scanning import DUPLICATE, Scan
@@ -51,22 +52,34 @@ class DicomWebSource:
     """The ultrasound images of a PACS; each is fetched into the workspace when first opened.
 
     A study is looked into again when its number of series or instances changes, and once by every
-    new source object. The locator of an image is ``<study>/<series>/<instance>``.
+    new source object. The locator of an image is ``<study>/<series>/<instance>``. What is fetched
+    is kept without identity; documents are built on :meth:`header`, which asks the PACS.
+
+    Attributes:
+        credentials: Sent with every question; None where the PACS asks for none.
+        watch: Whether the PACS answers.
     """
 
     def __init__(
-        self, url: str, workspace: Path, *, credentials: Credentials | None = None
+        self,
+        url: str,
+        workspace: Path,
+        *,
+        credentials: Credentials | None = None,
+        cache_limit_bytes: int = DEFAULT_LIMIT_BYTES,
     ) -> None:
         if urlsplit(url).username is not None:
             raise ConfigError(
                 [f"user and password belong into {USER_VARIABLE} and {PASSWORD_VARIABLE}, not "
                  f"into the address of the PACS"]
             )  # fmt: skip
-        self._qido = QidoClient(url, credentials or credentials_from(os.environ))
+        self.credentials = credentials or credentials_from(os.environ)
+        self._qido = QidoClient(url, self.credentials)
         self._paths = WorkspacePaths(workspace.resolve())
-        self._watch = ArchiveWatch()
+        self.watch = ArchiveWatch()
         self._one_at_a_time = threading.Lock()
-        self._fetching = _KeyedLocks()
+        self._cache = ImageCache(self._paths.cache, cache_limit_bytes)
+        self._feed: OrthancFeed | None = None
         self._counts_seen: dict[str, tuple[Any, ...]] = {}
         self._scanned = False
 
@@ -78,38 +91,72 @@ class DicomWebSource:
                 and nothing is marked as gone.
             StoreError: If something cannot be written.
         """
-        with self._one_at_a_time, self._watch.asking():
+        with self._one_at_a_time, self.watch.asking():
+            if self._feed is None:
+                self._feed = OrthancFeed.found(self._qido)
+            if self._feed is not None:
+                self._feed.follow_from_now()
+            summary = self._scan_all(store, progress)
+            self._scanned = True
+        self._cache.tidy()
+        return summary
+
+    def _scan_all(self, store: Store, progress: ScanProgress | None) -> ScanSummary:
+        scan = Scan(store, "dicomweb")
+        scan.expect_claims((), scan.known)
+        there: set[str] = set()
+        unchanged: set[str] = set()
+        studies = self._qido.studies()
+        for done, study in enumerate(studies):
+            if progress is not None:
+                progress(done, len(studies))
+            uid = study.study_instance_uid
+            if study.counts is not None and study.counts == self._counts_seen.get(uid):
+                unchanged.add(uid)
+                continue
+            there.update(self._look_into(scan, uid))
+            if study.counts is not None:
+                self._counts_seen[uid] = study.counts
+        if progress is not None:
+            progress(len(studies), len(studies))
+        there.update(key for key in scan.known if _study_of(key) in unchanged)
+        scan.keep_refusals(lambda locator: _study_of(locator) in unchanged)
+        return self._finish(scan, scan.known.keys() - there)
+
+    def scan_news(self, store: Store) -> ScanSummary | None:
+        """Look into the studies that Orthanc says hold something new; None of another PACS.
+
+        Raises:
+            PacsError: If the PACS is down or answers nonsense.
+            StoreError: If something cannot be written.
+        """
+        if self._feed is None or not self._scanned:
+            return None
+        with self._one_at_a_time, self.watch.asking():
+            studies = self._feed.studies()
+            if studies is None:
+                return self._scan_all(store, None)
+            if not studies:
+                return None
             scan = Scan(store, "dicomweb")
             scan.expect_claims((), scan.known)
-            there: set[str] = set()
-            unchanged: set[str] = set()
-            studies = self._qido.studies()
-            for done, study in enumerate(studies):
-                if progress is not None:
-                    progress(done, len(studies))
-                uid = study.study_instance_uid
-                if study.counts is not None and study.counts == self._counts_seen.get(uid):
-                    unchanged.add(uid)
-                    continue
-                there.update(self._look_into(scan, uid))
-                if study.counts is not None:
-                    self._counts_seen[uid] = study.counts
-            if progress is not None:
-                progress(len(studies), len(studies))
-            there.update(key for key in scan.known if _study_of(key) in unchanged)
-            scan.keep_refusals(lambda locator: _study_of(locator) in unchanged)
-            summary = scan.finish(scan.known.keys() - there)
-            if any(refusal.code == DUPLICATE for refusal in summary.refused):
-                # An instance that moved to another study is free only now that the old has gone.
-                self._counts_seen.clear()
-            self._scanned = True
+            there = {key for study in sorted(studies) for key in self._look_into(scan, study)}
+            scan.keep_refusals(lambda locator: _study_of(locator) not in studies)
+            gone = {key for key in scan.known if _study_of(key) in studies} - there
+            return self._finish(scan, gone)
+
+    def _finish(self, scan: Scan, gone: Collection[str]) -> ScanSummary:
+        summary = scan.finish(gone)
+        if any(refusal.code == DUPLICATE for refusal in summary.refused):
+            # An instance that moved to another study is free only now that the old has gone.
+            self._counts_seen.clear()
         return summary
 
     def path_of(self, record: ImageRecord) -> Path:
         """File with the pixels of an image, fetched into the workspace the first time.
 
         Raises:
-            NotFoundError: If the image has left the PACS.
+            NotFoundError: If the image has left the PACS, or cannot be read as it is there.
             PacsError: If the PACS is down, or sends another image than was asked for.
         """
         if record.source == "upload":
@@ -117,19 +164,26 @@ class DicomWebSource:
         if record.source != "dicomweb" or not record.available:
             raise NotFoundError(f"image {record.image_id!r} has left the PACS (labels are kept)")
         study, series, instance = _triple(record.locator)
-        target = self._paths.cache / study / f"{instance}.dcm"
-        with self._fetching(instance):
-            if not target.is_file():
-                address = InstanceAddress(study=study, series=series, instance=instance)
-                with self._watch.asking(), told(self._qido.url):
-                    fetch(
-                        self._qido.session,
-                        f"{self._qido.url}/{dicomweb_archive.path_of(address)}",
-                        target,
-                        timeout_s=TIMEOUT_S,
-                    )
-                _check_fetched(target, record)
-        return target
+        address = InstanceAddress(study=study, series=series, instance=instance)
+        try:
+            return self._cache.get(
+                study, instance, lambda target: self._fetch(address, record, target)
+            )
+        except ImageReadError as error:
+            raise NotFoundError(
+                f"the PACS has no readable image as {record.image_id!r}: {error}"
+            ) from error
+
+    def _fetch(self, address: InstanceAddress, record: ImageRecord, target: Path) -> None:
+        with self.watch.asking(), told(self.url):
+            fetch(
+                self._qido.session,
+                f"{self.url}/{dicomweb_archive.path_of(address)}",
+                target,
+                timeout_s=TIMEOUT_S,
+            )
+        if not is_same_image(read_header(target), record):
+            raise PacsError(f"the PACS sent another image than {record.image_id!r}")
 
     def header(self, record: ImageRecord) -> Dataset:
         """What the PACS says of an image now, without pixels; of a cine, of the whole of it.
@@ -141,7 +195,7 @@ class DicomWebSource:
         if record.source != "dicomweb":
             raise NotFoundError(f"image {record.image_id!r} is not in the PACS")
         study, series, instance = _triple(record.locator)
-        with self._watch.asking():
+        with self.watch.asking():
             return dicomweb_archive.header(
                 self._qido, InstanceAddress(study=study, series=series, instance=instance)
             )
@@ -152,7 +206,7 @@ class DicomWebSource:
         Raises:
             PacsError: If the PACS cannot be asked.
         """
-        with self._watch.asking():
+        with self.watch.asking():
             return dicomweb_archive.instances(self._qido, study, modality)
 
     def retrieve(self, address: InstanceAddress) -> bytes:
@@ -162,8 +216,8 @@ class DicomWebSource:
             NotFoundError: If there is none.
             PacsError: If the PACS cannot be asked.
         """
-        with self._watch.asking():
-            return dicomweb_archive.retrieve(self._qido, address, self._paths.cache)
+        with self.watch.asking():
+            return dicomweb_archive.retrieve(self._qido, address, self._cache.arriving)
 
     def store(self, study: str, instances: Sequence[bytes]) -> None:
         """Send DICOM files to a study of the PACS.
@@ -172,13 +226,23 @@ class DicomWebSource:
             InstanceRefusedError: If the PACS refuses one; trying again is no use.
             PacsError: If the PACS cannot be asked; trying again later is.
         """
-        with self._watch.asking():
+        with self.watch.asking():
             dicomweb_archive.store(self._qido, study, instances)
+
+    @property
+    def url(self) -> str:
+        """Address of the DICOMweb service, without a slash at the end."""
+        return self._qido.url
+
+    @property
+    def is_orthanc(self) -> bool:
+        """Whether the PACS is known to be an Orthanc, which has peculiarities."""
+        return self._feed is not None
 
     @property
     def state(self) -> ArchiveState:
         """Whether the PACS answered when it was last asked."""
-        return self._watch.state
+        return self.watch.state
 
     def _look_into(self, scan: Scan, study: str) -> set[str]:
         """Locators in a study, after what is new in it was registered."""
@@ -223,28 +287,6 @@ class DicomWebSource:
         scan.register(records, replacing=[])
 
 
-class _KeyedLocks:
-    """One lock a name, kept only while somebody holds or awaits it."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._locks: dict[str, tuple[threading.Lock, int]] = {}
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        with self._guard:
-            lock, users = self._locks.get(name, (threading.Lock(), 0))
-            self._locks[name] = (lock, users + 1)
-        try:
-            with lock:
-                yield
-        finally:
-            with self._guard:
-                lock, users = self._locks.pop(name)
-                if users > 1:
-                    self._locks[name] = (lock, users - 1)
-
-
 def _study_of(locator: str) -> str:
     return locator.partition("/")[0]
 
@@ -255,13 +297,3 @@ def _triple(locator: str) -> tuple[str, str, str]:
     except (InvalidIdError, ValueError) as error:
         raise NotFoundError(f"not an instance of a PACS: {locator!r}") from error
     return study, series, instance
-
-
-def _check_fetched(path: Path, record: ImageRecord) -> None:
-    try:
-        same = is_same_image(read_header(path), record)
-    except ImageReadError:
-        return  # kept: whoever reads it gets the code
-    if not same:
-        path.unlink()
-        raise PacsError(f"the PACS sent another image than {record.image_id!r}")

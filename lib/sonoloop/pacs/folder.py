@@ -75,6 +75,9 @@ class FolderSource:
             self._scanned = True
         return summary
 
+    def scan_news(self, store: Store) -> ScanSummary | None:
+        """None: a folder does not tell what is new in it."""
+
     def path_of(self, record: ImageRecord) -> Path:
         """File with the pixels of an image.
 

@@ -47,6 +47,17 @@ class StudySource(Protocol):
         """
         ...
 
+    def scan_news(self, store: Store) -> ScanSummary | None:
+        """Look only at what the source itself says is new, which costs little.
+
+        Returns:
+            None when it says that nothing is, or when it is of a kind that does not say.
+
+        Raises:
+            PacsError: If the PACS cannot be asked.
+        """
+        ...
+
     def path_of(self, record: ImageRecord) -> Path:
         """A local file with the pixels of an image, fetched when they are remote.
 
