@@ -1,11 +1,11 @@
-"""``sonoloop``: serve, import, train, predict, evaluate, scenarios, simulate, models, bench."""
+"""``sonoloop``: serve, import, train, predict, evaluate, simulate, models, accounts and more."""
 
 from typing import Annotated
 
 import typer
 
 from sonoloop import __version__
-from sonoloop.cli import bench, outbox, train, versions, viewer
+from sonoloop.cli import accounts, bench, outbox, train, versions, viewer
 from sonoloop.cli.combine import combine
 from sonoloop.cli.evaluate import evaluate
 from sonoloop.cli.export import export, restore
@@ -35,6 +35,7 @@ app.command()(history)
 app.command()(export)
 app.command()(restore)
 app.add_typer(versions.app, name="models")
+app.add_typer(accounts.app, name="accounts")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(viewer.app, name="viewer")
 app.add_typer(bench.app, name="bench")

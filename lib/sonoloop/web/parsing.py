@@ -57,8 +57,10 @@ class Speaker:
         """
         if self.account is None:
             return dict(params)
-        claims = {claim, *(known for known in CLAIMS if known in params)}
-        signed = {**params, **dict.fromkeys(sorted(claims), self.account.name)}
+        signed = dict(params)
+        for one in (claim, *CLAIMS):
+            if one == claim or one in params:
+                signed[one] = self.account.name
         review = params.get(REVIEW)
         if isinstance(review, Mapping) and APPROVED_BY in review:
             signed[REVIEW] = {**review, APPROVED_BY: self.account.name}
