@@ -11,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 from sonoloop import __version__
 from sonoloop.service.server import Service
 from sonoloop.viewer.extension import EXTENSION
-from sonoloop.web import errors
+from sonoloop.web import dicomweb, errors
 from sonoloop.web.accounts import AccountsRequired
 from sonoloop.web.limits import SameSiteOnly, UploadLimit
 from sonoloop.web.routes import (
@@ -105,6 +105,7 @@ def create_app(service: Service, *, behind_proxy: bool = False) -> FastAPI:
         auth,
     ):
         app.include_router(routes.router)
+    dicomweb.install(app, service.source)
 
     @app.get("/", include_in_schema=False)
     def dashboard() -> FileResponse:

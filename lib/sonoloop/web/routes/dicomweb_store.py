@@ -1,12 +1,11 @@
 """STOW-RS (PS3.18 10.5): DICOM files are taken into the workspace, never into the study folder."""
 
-import asyncio
 import json
 import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from sonoloop.errors import InvalidRequestError
@@ -34,8 +33,6 @@ AT_ONCE: Final = 2
 
 Outcome = InstanceAddress | UnacceptableError
 
-_taking = asyncio.Semaphore(AT_ONCE)
-
 
 @router.post("/studies")
 @router.post(Level1)
@@ -50,7 +47,7 @@ async def store(request: Request, service: ServiceDep, archive: Archive) -> Resp
         raise HTTPException(
             415, 'instances are taken as multipart/related; type="application/dicom"'
         )
-    async with _taking:
+    async with _taking(request):
         files = await read_parts(request.stream(), boundary_of(content_type))
         if not files:
             raise InvalidRequestError("the message has no part (each part is a DICOM file)")
@@ -59,6 +56,14 @@ async def store(request: Request, service: ServiceDep, archive: Archive) -> Resp
         service.scanner.look_now()
     answer = json.dumps(_answer(outcomes, root_of(request)))
     return Response(answer, _status(outcomes), NOT_KEPT, kind)
+
+
+def _taking(request: Request) -> CapacityLimiter:
+    state = request.app.state
+    if not hasattr(state, "store_limiter"):
+        state.store_limiter = CapacityLimiter(AT_ONCE)
+    limiter: CapacityLimiter = state.store_limiter
+    return limiter
 
 
 def _keep(archive: FolderArchive, files: Sequence[bytes], study: str | None) -> list[Outcome]:
