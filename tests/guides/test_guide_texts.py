@@ -1,0 +1,102 @@
+"""What the guides name is there: pictures, pages, commands with their options, the service unit."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+from sonoloop.cli.main import app
+
+CHECKOUT = Path(__file__).parents[2]
+DOCS = CHECKOUT / "docs"
+GUIDES = [DOCS / name for name in ("radiologist.md", "it.md", "slicer.md")]
+UNIT = DOCS / "systemd" / "sonoloop.service"
+MAX_PICTURE_BYTES = 250_000
+
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s#]+)(?:#[^)]*)?\)")
+PROGRAM = re.compile(r"(?:^|[\s/])sonoloop(?= (?:[a-z]|--))")
+
+
+def links(path: Path) -> list[str]:
+    return [target for target in LINK.findall(path.read_text()) if "://" not in target]
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+def test_every_page_and_picture_that_is_named_is_there(path: Path) -> None:
+    missing = [target for target in links(path) if not (path.parent / target).exists()]
+
+    assert missing == []
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.name)
+def test_pictures_are_small_and_described(path: Path) -> None:
+    shown = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", path.read_text())
+
+    for description, target in shown:
+        assert len(description) > 10, target
+        assert (path.parent / target).stat().st_size <= MAX_PICTURE_BYTES, target
+
+
+def commands(path: Path) -> Iterator[list[str]]:
+    """Calls of the program in indented lines of a guide, without ``sonoloop`` itself."""
+    text = path.read_text().replace("\\\n", " ")
+    for line in text.splitlines():
+        if not line.startswith(("    ", "ExecStart=")):
+            continue
+        for part in re.split(r"\s[|&;]+\s|\s#\s", line):
+            found = PROGRAM.search(part)
+            if found:
+                yield shlex.split(part[found.end() :], comments=True)
+
+
+def complaint(words: list[str]) -> str | None:
+    """What is wrong with a call, or None: an unknown command or option."""
+    command: click.Command = typer.main.get_command(app)
+    rest = list(words)
+    while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+        name = rest.pop(0)
+        if name not in command.commands:
+            return f"there is no command {name!r} in {words}"
+        command = command.commands[name]
+    known = {option for param in command.params for option in (*param.opts, *param.secondary_opts)}
+    unknown = [
+        w for w in rest if w.startswith("--") and w.partition("=")[0] not in {*known, "--help"}
+    ]
+    return f"unknown options {unknown} in {words}" if unknown else None
+
+
+@pytest.mark.parametrize("path", [*GUIDES, UNIT], ids=lambda path: path.name)
+def test_every_command_of_the_program_exists_with_its_options(path: Path) -> None:
+    complaints = [told for words in commands(path) if (told := complaint(words))]
+
+    assert complaints == []
+
+
+def test_unknown_commands_and_options_would_be_found() -> None:
+    assert complaint(["serve", "--studies", "x"]) is None
+    assert "no command" in str(complaint(["serv"]))
+    assert "--studie" in str(complaint(["serve", "--studie", "x"]))
+    assert len(list(commands(UNIT))) == 1
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_the_service_unit_is_one(tmp_path: Path) -> None:
+    unit = tmp_path / UNIT.name
+    text = UNIT.read_text().replace("/opt/sonoloop/.venv/bin/sonoloop", "/bin/true")
+    unit.write_text(re.sub(r"(?m)^(User|Group)=.*\n", "", text))
+
+    told = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    complaints = [line for line in told.stderr.splitlines() if unit.name in line]
+    assert complaints == []
