@@ -1,13 +1,12 @@
 // @ts-check
 // One review session for the life of the window, whichever of OHIF's modules asks for it first.
 
+import { early } from "./early.js";
 import { Review } from "./review/review.js";
 import { Api } from "./server/api.js";
 import { listen } from "./server/events.js";
 import { Host } from "./viewer/host.js";
-import { imageOfAddress } from "./viewer/ids.js";
 import { OhifViewer } from "./viewer/ohif_viewer.js";
-import { ROUTE } from "./viewer/navigation.js";
 
 /**
  * @typedef {object} Session
@@ -35,18 +34,8 @@ export function begin(managers) {
     if (review.hasUnsaved) event.preventDefault();
   });
   document.addEventListener("visibilitychange", () => review.seen(!document.hidden));
-  expectAddress(review);
+  if (early) review.desk.loader.expect(early.imageId, early.answer);
   return session;
-}
-
-/**
- * The AI is asked before the viewer has drawn anything: its answer takes about as long as the viewer needs.
- * @param {Review} review
- */
-function expectAddress(review) {
-  const { pathname, search } = window.location;
-  const imageId = imageOfAddress(search);
-  if (imageId && pathname.includes(`/${ROUTE}`)) review.desk.loader.expect(imageId);
 }
 
 /** @returns {Session} The session that has begun. */

@@ -101,11 +101,10 @@ export class Board {
 
   /** @param {boolean} answers Whether the stream of events does. */
   async heardState(answers) {
-    if (answers) {
-      if (this.review.state.server !== "ready") await this.refresh();
-      return;
-    }
+    const was = this.review.state.server;
+    if (answers && was === "ready") return;
     await this.refresh(); // a stream ends by itself every ten minutes, and does not tell why it is refused
+    if (was !== "ready" && this.review.state.server === "ready") await this.review.desk.open(this.review.viewer.opened());
   }
 
   /** @param {string} name */

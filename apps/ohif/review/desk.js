@@ -137,7 +137,7 @@ export class Desk {
     const work = this.current;
     const mask = work && this.review.viewer.read(work.imageId);
     if (!work || !mask) return;
-    work.count(mask);
+    work.count(mask, (segment) => this.review.viewer.colourOf(segment));
     if (work.dirty) this.#lend(work);
     this.tell();
   }

@@ -27,13 +27,14 @@ export class Loader {
   /**
    * Asks the AI of an image that is about to be opened.
    * @param {string} imageId
+   * @param {Promise<Inference>} [asked] By somebody else already.
    */
-  expect(imageId) {
+  expect(imageId, asked) {
     if (this.expected.has(imageId) || this.desk.works.get(imageId)?.loaded) return;
-    const asked = this.api.infer(imageId);
-    asked.catch(() => this.expected.delete(imageId)); // it is asked again, and its failure told, once it is open
+    const answer = asked ?? this.api.infer(imageId);
+    answer.catch(() => this.expected.delete(imageId)); // it is asked again, and its failure told, once it is open
     this.expected.clear();
-    this.expected.set(imageId, asked);
+    this.expected.set(imageId, answer);
   }
 
   /**

@@ -68,14 +68,16 @@ export class Work {
   /**
    * Takes note of what is painted.
    * @param {Uint8Array} mask
+   * @param {(segment: number) => string | undefined} [colourOf]
    */
-  count(mask) {
+  count(mask, colourOf = () => undefined) {
     const areas = areasOf(mask);
     const segments = [...new Set([...areas.keys(), ...[...this.begun].filter((segment) => segment > 1)])].sort((a, b) => a - b);
     const spacing = this.image.spacing;
     this.lesions = Object.freeze(segments.map((segment) => {
       const areaPx = areas.get(segment) ?? 0;
-      return Object.freeze({ segment, areaPx, areaMm2: spacing ? areaPx * spacing[0] * spacing[1] : null });
+      const areaMm2 = spacing ? areaPx * spacing[0] * spacing[1] : null;
+      return Object.freeze({ segment, areaPx, areaMm2, colour: colourOf(segment) });
     }));
     this.marked = areas.size > 0;
     if (this.marked && this.answer.noLesion) {

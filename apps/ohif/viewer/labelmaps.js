@@ -222,6 +222,19 @@ export class Labelmaps {
     segmentationService.setActiveSegment(live.segmentationId, segment);
   }
 
+  /**
+   * @param {View} view
+   * @param {number} segment
+   * @returns {string | undefined} As CSS writes it.
+   */
+  colourOf({ viewportId, image }, segment) {
+    const live = this.live.get(image.imageId);
+    const { segmentationService } = this.host.services;
+    if (!live || !segmentationService.getSegmentationRepresentations(viewportId, { segmentationId: live.segmentationId }).length) return;
+    const [red, green, blue] = segmentationService.getSegmentColor(viewportId, live.segmentationId, segment) ?? [];
+    return red === undefined ? undefined : `rgb(${red}, ${green}, ${blue})`;
+  }
+
   /** @param {string} imageId */
   #dataOf(imageId) {
     const live = this.live.get(imageId);

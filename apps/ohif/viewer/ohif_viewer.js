@@ -113,6 +113,7 @@ export class OhifViewer {
     this.writing = true;
     try {
       await this.masks.prepare(now);
+      this.tools.renew();
     } finally {
       this.writing = false;
     }
@@ -128,6 +129,11 @@ export class OhifViewer {
   paintWith(segment) {
     const imageId = this.current?.image.imageId;
     if (imageId) this.#quietly(() => this.masks.paintWith(imageId, segment));
+  }
+
+  /** @param {number} segment */
+  colourOf(segment) {
+    return this.current ? this.masks.colourOf(this.current, segment) : undefined;
   }
 
   /** @param {Tool} tool */

@@ -33,9 +33,23 @@ export class Tools {
   /** @param {Tool} tool */
   take(tool) {
     this.host.run("setToolActiveToolbar", { toolName: NAMES[tool], toolGroupIds: [GROUP] });
+    if (tool === "contour") this.#prepareContour();
     this.host.services.toolbarService.refreshToolbarState?.({
       viewportId: this.host.services.viewportGridService.getActiveViewportId(),
     });
+  }
+
+  /** To be called when another segmentation is painted: the contour tool looks only once at what it finds. */
+  renew() {
+    if (this.#group?.getActivePrimaryMouseButtonTool() === NAMES.contour) this.take("contour");
+  }
+
+  /** The contour tool makes room for its outlines when it hears of a change to the segmentation. */
+  #prepareContour() {
+    const { segmentationService, viewportGridService } = this.host.services;
+    const painted = segmentationService.getActiveSegmentation(viewportGridService.getActiveViewportId());
+    const { triggerSegmentationEvents } = this.host.libraries.cornerstoneTools.segmentation;
+    if (painted) triggerSegmentationEvents.triggerSegmentationModified(painted.segmentationId);
   }
 
   /**

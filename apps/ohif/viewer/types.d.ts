@@ -26,6 +26,8 @@ export interface Viewer {
 
   /** Lets tools paint this segment. */
   paintWith(segment: number): void;
+  /** As CSS writes it; undefined while the viewer has none for it. */
+  colourOf(segment: number): string | undefined;
   setTool(tool: Tool): void;
   setBrush(radiusPx: number): void;
   setThreshold(low: number, high: number): void;

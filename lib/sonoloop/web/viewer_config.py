@@ -68,6 +68,11 @@ window.config.whiteLabeling = {
 };
 """
 
+_EARLY: Final = f"""\
+// The AI is asked while the viewer loads; whatever fails here is asked again, and told, later.
+import('{PLUGIN}/early.js').catch(() => {{}});
+"""
+
 
 def app_config(*, with_extension: bool) -> str:
     """The script that tells the viewer where everything is.
@@ -80,4 +85,5 @@ def app_config(*, with_extension: bool) -> str:
         "modes": [f"{PLUGIN}/mode.js"] if with_extension else [],
     }
     settings = json.dumps(SETTINGS | loaded, indent=1)
-    return f"window.config = {settings};\n{_HEADER % json.dumps(NOTICE)}"
+    early = _EARLY if with_extension else ""
+    return f"window.config = {settings};\n{_HEADER % json.dumps(NOTICE)}{early}"

@@ -83,6 +83,10 @@ export class FakeViewer {
     this.segment = segment;
   }
 
+  colourOf(segment) {
+    return `rgb(${segment}, 0, 0)`;
+  }
+
   setTool(tool) {
     this.tools.push(tool);
   }
