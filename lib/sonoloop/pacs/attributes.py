@@ -27,6 +27,8 @@ UTF_8: Final = "ISO_IR 192"
 """Defined term of SpecificCharacterSet: DICOM JSON is always UTF-8 (PS3.18 F.2)."""
 
 META_GROUP: Final = 2
+DELIMITERS: Final = 0xFFFE
+"""Group of the tags that end items and sequences (PS3.5 7.5)."""
 
 logging.getLogger("pydicom").setLevel(logging.WARNING)  # tells of every binary value it writes
 
@@ -78,7 +80,10 @@ def _parsed(file: BinaryIO, keywords: list[Any] | None) -> Dataset:
     if meta.get("TransferSyntaxUID") in (None, DeflatedExplicitVRLittleEndian):
         raise ImageReadError("transfer_syntax", "the file is deflated or does not say how it is")
     file.seek(0)
-    return dcmread(file, stop_before_pixels=True, specific_tags=keywords)
+    dataset = dcmread(file, stop_before_pixels=True, specific_tags=keywords)
+    for tag in [tag for tag in dataset.keys() if tag >> 16 == DELIMITERS]:  # noqa: SIM118
+        del dataset[tag]  # astray between the attributes; nobody can write them again
+    return dataset
 
 
 def address_of(dataset: Dataset) -> InstanceAddress:

@@ -4,8 +4,9 @@ import io
 from pathlib import Path
 from typing import Final
 
+from pydicom import Dataset
 from pydicom.filereader import dcmread
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
 from sonoloop.errors import ImageReadError, NotAcceptableError
 from sonoloop.imaging.dicom_header import PARSE_ERRORS
@@ -41,17 +42,7 @@ def plain_instance(path: Path) -> bytes:
     if syntax == ExplicitVRBigEndian:
         raise NotAcceptableError(_refused(syntax))
     try:
-        dataset = dcmread(path)
-        if dataset.file_meta.TransferSyntaxUID.is_compressed:
-            module = plain_module(path)
-            if module is None or module.frame_count * module.frame_bytes > MOST_PLAIN_BYTES:
-                raise NotAcceptableError(_refused(syntax))
-            frames = [read_plain_frame(path, frame) for frame in range(module.frame_count)]
-            dataset.PixelData = b"".join(frames) + b"\0" * (sum(map(len, frames)) % 2)
-            dataset["PixelData"].VR = "OB"
-            if module.space != "grey":
-                dataset.PhotometricInterpretation = "RGB"
-                dataset.PlanarConfiguration = 0
+        dataset = _decompressed(path) if UID(syntax).is_compressed else dcmread(path)
         dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         written = io.BytesIO()
         dataset.save_as(written, enforce_file_format=True)
@@ -60,6 +51,21 @@ def plain_instance(path: Path) -> bytes:
             raise
         raise NotAcceptableError(_refused(syntax)) from error
     return written.getvalue()
+
+
+def _decompressed(path: Path) -> Dataset:
+    """The header, and pixels in RGB where they were coloured; what followed these is left out."""
+    dataset = read_attributes(path)
+    module = plain_module(path)
+    if module is None or module.frame_count * module.frame_bytes > MOST_PLAIN_BYTES:
+        raise NotAcceptableError(_refused(str(dataset.file_meta.TransferSyntaxUID)))
+    frames = [read_plain_frame(path, frame) for frame in range(module.frame_count)]
+    padding = b"\0" * (sum(map(len, frames)) % 2)
+    dataset.add_new("PixelData", "OB", b"".join((*frames, padding)))
+    if module.space != "grey":
+        dataset.PhotometricInterpretation = "RGB"
+        dataset.PlanarConfiguration = 0
+    return dataset
 
 
 def _refused(syntax: str) -> str:
