@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-SMALLEST_SCREEN = {"width": 1280, "height": 720}
+SMALLEST_SCREEN = ViewportSize(width=1280, height=720)
 
 
 class _Files(SimpleHTTPRequestHandler):
@@ -81,7 +81,7 @@ def show(page: Page, preview_url: str) -> Callable[..., Page]:
 @pytest.fixture
 def calls(page: Page) -> Callable[[], list[list[Any]]]:
     """What the panel has asked of the review so far, as [action, argument, ...]."""
-    return lambda: page.evaluate("review.calls")  # type: ignore[no-any-return]
+    return lambda: page.evaluate("review.calls")
 
 
 @pytest.fixture

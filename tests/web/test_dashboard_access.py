@@ -10,16 +10,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from contrast import SHAPE_CONTRAST, TEXT_CONTRAST, contrast
 from sonoloop.web.app import STATIC
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SCRIPTS = sorted(STATIC.rglob("*.js"))
 MAX_LINES = 400
-
-TEXT_CONTRAST = 4.5
-"""WCAG 2.2, 1.4.3: text against what is behind it."""
-SHAPE_CONTRAST = 3.0
-"""WCAG 2.2, 1.4.11: lines, bars, edges of controls."""
 
 NAMELESS = """() => [...document.querySelectorAll(
     "a[href], button, input, select, progress, summary, [tabindex='0'], figure svg, dialog, nav")]
@@ -42,19 +38,6 @@ def colours(scheme: str) -> dict[str, str]:
     if scheme == "light":
         found |= dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", light))
     return found
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance, as WCAG 2.2 defines it."""
-    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(first: str, second: str) -> float:
-    """Contrast ratio of two colours, in [1, 21]."""
-    darker, lighter = sorted((luminance(first), luminance(second)))
-    return (lighter + 0.05) / (darker + 0.05)
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])

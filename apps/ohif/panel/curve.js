@@ -9,7 +9,7 @@ const WIDTH = 200;
 const HEIGHT = 56;
 const EDGE = 5;
 
-/** What a figure shows now, so that it is drawn anew only when there are other points. @type {WeakMap<Element, Points>} */
+/** What a figure shows now, so that it is drawn anew only when there are other points. @type {WeakMap<Element, string>} */
 const drawn = new WeakMap();
 
 /**
@@ -44,8 +44,9 @@ export function curveText(points, figure) {
  */
 export function drawCurve(figure, points, name) {
   reveal(figure, points.length > 1);
-  if (points.length < 2 || drawn.get(figure) === points) return;
-  drawn.set(figure, points);
+  const key = points.join(" ");
+  if (points.length < 2 || drawn.get(figure) === key) return;
+  drawn.set(figure, key);
   const at = placed(points);
   const [x, y] = at[at.length - 1];
   const picture = svg("svg", { class: "curve", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });

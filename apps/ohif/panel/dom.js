@@ -66,6 +66,21 @@ export function say(place, text) {
 }
 
 /**
+ * @param {HTMLElement} place
+ * @param {string} property
+ * @param {string} value As CSS writes it; set through the object model, which a strict content policy allows.
+ */
+export function style(place, property, value) {
+  if (place.style.getPropertyValue(property) !== value) place.style.setProperty(property, value);
+}
+
+/**
+ * @param {HTMLProgressElement} bar
+ * @param {number | null} share In [0, 1]; null while nobody knows.
+ */
+export const fill = (bar, share) => attribute(bar, "value", share === null ? null : share);
+
+/**
  * @param {Element} place
  * @param {boolean} shown
  */

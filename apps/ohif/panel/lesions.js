@@ -1,7 +1,7 @@
 // @ts-check
 // The lesions of the open image: which one the tools paint, how large each is.
 
-import { attribute, button, enable, h, list, press, reveal, say, section, within } from "./dom.js";
+import { attribute, button, enable, h, list, press, reveal, say, section, style, within } from "./dom.js";
 import { icon } from "./icons.js";
 import { whyNot } from "./rules.js";
 import { area } from "./words.js";
@@ -35,7 +35,7 @@ export function lesionsPart({ review }) {
       list(rows, lesions, (lesion) => lesion.segment, make, (element, lesion) => {
         const pick = within(element, ".pick");
         press(pick, lesion.segment === state.activeLesion);
-        within(element, ".swatch").style.background = lesion.colour ?? "";
+        style(within(element, ".swatch"), "background-color", lesion.colour ?? "");
         say(within(element, ".area"), area(lesion));
         for (const control of element.querySelectorAll("button")) enable(control, mayEdit);
       });

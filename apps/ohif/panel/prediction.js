@@ -1,7 +1,7 @@
 // @ts-check
 // What the models say about the open image, and how sure they are.
 
-import { attribute, button, enable, h, list, press, reveal, say, section, within } from "./dom.js";
+import { attribute, button, enable, h, list, press, reveal, say, section, style, within } from "./dom.js";
 import { isBusy, whyNot } from "./rules.js";
 import { counted, outlineDoubt, pathologyDoubt, PATHOLOGIES, percent } from "./words.js";
 
@@ -53,7 +53,7 @@ export function predictionPart({ review }) {
       if (prediction === null) return;
       list(rows, bars(prediction), (bar) => bar.pathology, row, (element, { share, isMost }) => {
         element.classList.toggle("most", isMost);
-        within(element, ".fill").style.width = percent(share).replace(" ", "");
+        style(within(element, ".fill"), "width", `${Math.round(100 * share)}%`);
         say(within(element, ".value"), percent(share));
       });
       const [ofOutline, ofPathology] = [outlineDoubt(prediction.uncertainty), pathologyDoubt(prediction.pathologyUncertainty)];

@@ -1,7 +1,7 @@
 // @ts-check
 // What to look at next and why, and how much is done; the deeds that end the work on an image.
 
-import { attribute, button, enable, h, list, say, section } from "./dom.js";
+import { attribute, button, enable, fill, h, list, say, section } from "./dom.js";
 import { isBusy, whyNot } from "./rules.js";
 
 /** @typedef {import("./part.js").Part} Part */
@@ -67,7 +67,7 @@ export function deedsPart(helpers) {
       attribute(next, "class", state.stage === "saved" || state.stage === "none" ? "primary" : null);
       const { completed, total } = state.progress;
       say(told, progressText(state.progress));
-      bar.value = total === 0 ? 0 : completed / total;
+      fill(bar, total === 0 ? 0 : completed / total);
     },
   };
 }

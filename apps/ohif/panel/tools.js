@@ -1,7 +1,7 @@
 // @ts-check
 // The tools a reader needs all the time; OHIF's own toolbox stays beside.
 
-import { attribute, button, enable, h, list, press, reveal, say, section, within } from "./dom.js";
+import { attribute, button, enable, h, list, press, reveal, say, section, style, within } from "./dom.js";
 import { icon } from "./icons.js";
 import { brushPresets, largestBrush, whyNot } from "./rules.js";
 
@@ -87,8 +87,8 @@ function brushRow(review) {
 function presetButton(review, { name, radius }) {
   const dot = h("span", { class: "dot", "aria-hidden": "true" });
   const side = `${DOT_PX[/** @type {keyof typeof DOT_PX} */ (name)]}px`;
-  dot.style.width = side;
-  dot.style.height = side;
+  style(dot, "width", side);
+  style(dot, "height", side);
   const label = `${name[0].toUpperCase()}${name.slice(1)} brush, radius ${radius} px`;
   return button("", () => review.setBrushSize(radius), { "aria-label": label, title: label, "data-radius": radius }, dot);
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // Trainings: start, stop, how far each is, and which model serves.
 
-import { attribute, button, enable, h, reveal, say } from "./dom.js";
+import { attribute, button, enable, fill, h, reveal, say } from "./dom.js";
 import { drawCurve } from "./curve.js";
 import { isBusy, trainingSign } from "./rules.js";
 import { duration, modelName, moment, percent, TASKS } from "./words.js";
@@ -70,16 +70,14 @@ function taskPart(task, { review, openStopTraining }) {
     update(state) {
       const training = state.training[task];
       const { isActive, pill: text, kind } = trainingSign(training);
-      say(pill, text);
+      say(pill, training.state === "idle" ? null : text);
       attribute(pill, "class", `pill ${kind}`);
-      reveal(pill, training.state !== "idle");
       reveal(start, !isActive);
       reveal(stop, isActive);
       enable(start, state.server === "ready" && !isBusy(state, "startTraining"), isBusy(state, "startTraining"));
       enable(stop, state.server === "ready" && !isBusy(state, "stopTraining"), isBusy(state, "stopTraining"));
       reveal(bar, isActive);
-      if (training.share === null) bar.removeAttribute("value");
-      else bar.value = training.share;
+      fill(bar, training.share);
       attribute(bar, "aria-valuetext", training.share === null ? "unknown" : percent(training.share));
       say(far, trainingText(training));
       say(last, training.message || null);
