@@ -24,7 +24,10 @@ UTF_8: Final = "ISO_IR 192"
 RESEARCH: Final = "RESEARCH"
 """Content Qualification (0018,9004): what is written is no clinical document."""
 
-_NAME_CHARS: Final = 64  # of a component group of PN, PS3.5 6.2
+LONG_STRING: Final = 64
+"""Of LO. PS3.5 6.2 counts characters, validators count bytes; both are kept."""
+
+_NAME_BYTES: Final = 64  # of a component group of PN, counted likewise
 
 _BLANK: Final = (
     "PatientName",
@@ -170,5 +173,10 @@ def person_name(reader: str) -> str:
         'Dr. A B^'
     """
     plain = "".join(c if c.isprintable() and c not in "\\=" else " " for c in reader)
-    cut = plain[: _NAME_CHARS - 1].strip()
+    cut = within(plain, _NAME_BYTES - 1)
     return cut if "^" in cut else f"{cut}^"
+
+
+def within(text: str, size: int) -> str:
+    """As much of a text as ``size`` bytes of UTF-8 hold."""
+    return text.encode()[:size].decode(errors="ignore").strip()

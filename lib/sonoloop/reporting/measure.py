@@ -14,6 +14,7 @@ from sonoloop.geometry import Mask, SpacingMm
 _shapes: Any = untyped  # the package has types for half of its functions only
 _HALF = 0.5
 _STRAY_PX = 1.0  # within 1 % of the truth on discs of 10 to 200 pixels and on oblong pixels
+_SMALL = 8  # an outline strays by an eighth of its extent at most, so that specks keep one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from sonoloop.labels import Pathology
 from sonoloop.records import InstanceAddress
 from sonoloop.reporting import codes
 from sonoloop.reporting.identity import (
+    LONG_STRING,
     MANUFACTURER,
     MODEL_NAME,
     SERIAL_NUMBER,
@@ -27,6 +28,7 @@ from sonoloop.reporting.identity import (
     person_name,
     sign_over,
     text_of,
+    within,
 )
 from sonoloop.reporting.measure import measure
 from sonoloop.reporting.reading import Reading
@@ -37,8 +39,6 @@ SOP_CLASS: Final = Comprehensive3DSRStorage
 SERIES_NUMBER: Final = 9002
 UNNAMED_ORGANIZATION: Final = "not stated"
 """VerifyingOrganization may not be empty (PS3.3 C.17.2)."""
-
-_LONG_STRING: Final = 64
 
 
 def write_report(
@@ -101,7 +101,7 @@ def write_report(
 
 def _organization(header: Dataset, organization: str) -> str:
     stated = organization or text_of(header, "InstitutionName") or UNNAMED_ORGANIZATION
-    return stated[:_LONG_STRING]
+    return within(stated, LONG_STRING)
 
 
 def _unsigned(segmentation: Dataset) -> Dataset:
