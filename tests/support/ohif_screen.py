@@ -36,7 +36,9 @@ FLAGS: Final = (
 _VIEW: Final = """
 const view = () => {
   const { cornerstone, cornerstoneTools, services } = window;
-  const viewportId = services?.viewportGridService?.getState()?.activeViewportId;
+  const grid = services?.viewportGridService;
+  if (!grid?.serviceImplementation?._getState) return null; // the viewer is still being built
+  const viewportId = grid.getState().activeViewportId;
   const viewport = viewportId &&
     services.cornerstoneViewportService.getCornerstoneViewport(viewportId);
   const imageId = viewport?.getCurrentImageId?.();
@@ -179,6 +181,12 @@ class Screen:
 
         stage: str = self.until(there, f"the panel never says one of {wanted}")
         return stage
+
+    def answer(self, pathology: str, birads: str | None = None) -> None:
+        """Choose in the panel what is answered."""
+        for value in (pathology, birads):
+            if value is not None:
+                self.panel.locator(f"label[data-value='{value}']").click()
 
     def shown(self) -> Shown | None:
         """What the viewport shows now; None while it shows nothing."""
