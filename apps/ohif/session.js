@@ -57,7 +57,7 @@ export function enter() {
     viewer.onTool((tool) => review.patch({ tool })),
     listen(
       { board: (told) => board.heardBoard(told), trainings: (told) => board.heardTrainings(told) },
-      (answers) => void board.heardState(answers),
+      (answers, wait) => void board.heardState(answers, wait),
     ),
   ];
   void board.refresh();

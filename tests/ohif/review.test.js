@@ -240,6 +240,8 @@ test("a conflict keeps both, and either can hold", async () => {
   api.failing.set("saveLabel", stale());
   await session.accept();
   assert.deepEqual([session.state.conflict.kept.revision, session.state.conflict.current.revision], [6, 5]);
+  assert.deepEqual(session.state.conflict.kept.lesions.map(({ areaPx }) => areaPx), [2]);
+  assert.deepEqual(session.state.conflict.current.lesions.map(({ areaPx }) => areaPx), [1]);
 
   api.failing.delete("saveLabel");
   await session.resolveConflict("mine");
@@ -352,4 +354,23 @@ test("trainings are told as they go", () => {
   assert.deepEqual({ ...trainingOf({ status: "RUNNING", epoch: 3, total_epochs: 12, last_line: "x" }) }, { state: "running", epoch: 3, epochs: 12, share: 0.25, message: "x" });
   assert.equal(trainingOf({ status: "RUNNING", epoch: 12, total_epochs: 12 }).state, "measuring");
   assert.equal(trainingOf({ status: "ERROR" }).state, "failed");
+});
+
+test("the figures of a training come with it", () => {
+  const curve = { loss: [[1, 0.9]], metric: [[1, 0.4], [2, 0.6]] };
+  const told = trainingOf({ status: "RUNNING", epoch: 2, total_epochs: 12, figure: "dice", best_metric: 0.6, eta_seconds: 40, curve });
+
+  assert.deepEqual([told.figure, told.best, told.etaSeconds, told.curve], ["dice", 0.6, 40, curve.metric]);
+});
+
+test("while the server is away it is told when it is asked again", async () => {
+  const { review: session, api } = await opened();
+  session.now = () => 1000;
+  api.failing.set("info", new UnreachableError("the server cannot be reached"));
+  await session.board.heardState(false, 4000);
+  assert.deepEqual([session.state.server, session.state.retryAt], ["down", 5000]);
+
+  api.failing.delete("info");
+  await session.board.heardState(true, 0);
+  assert.deepEqual([session.state.server, session.state.retryAt], ["ready", null]);
 });

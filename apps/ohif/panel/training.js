@@ -80,7 +80,7 @@ function taskPart(task, { review, openStopTraining }) {
       fill(bar, training.share);
       attribute(bar, "aria-valuetext", training.share === null ? "unknown" : percent(training.share));
       say(far, trainingText(training));
-      say(last, training.message || null);
+      say(last, isActive ? null : training.message || null);
       say(serving, modelText(state.models[task]));
       attribute(serving, "title", state.models[task]?.id);
       drawCurve(curve, training.curve ?? [], FIGURES[training.figure ?? "dice"]);

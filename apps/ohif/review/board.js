@@ -99,9 +99,14 @@ export class Board {
     this.review.patch({ training: Object.freeze(/** @type {any} */ (training)) });
   }
 
-  /** @param {boolean} answers Whether the stream of events does. */
-  async heardState(answers) {
+  /**
+   * @param {boolean} answers Whether the stream of events does.
+   * @param {number} [wait] Until it is opened again, in milliseconds.
+   */
+  async heardState(answers, wait = 0) {
     const was = this.review.state.server;
+    const retryAt = answers ? null : this.review.now() + wait;
+    if (retryAt !== (this.review.state.retryAt ?? null)) this.review.patch({ retryAt });
     if (answers && was === "ready") return;
     await this.refresh(); // a stream ends by itself every ten minutes, and does not tell why it is refused
     if (was !== "ready" && this.review.state.server === "ready") await this.review.desk.open(this.review.viewer.opened());
@@ -135,6 +140,15 @@ export class Board {
 }
 
 /**
+ * @param {any} told Of one training.
+ * @returns {Partial<Training>} Its validation figures, as far as there are any.
+ */
+function measuredIn({ figure, best_metric: best, curve, eta_seconds: etaSeconds }) {
+  if (!figure) return {};
+  return { figure, best: best ?? null, curve: curve?.metric ?? [], etaSeconds: etaSeconds ?? null };
+}
+
+/**
  * @param {any} told Of one training; undefined when there was none.
  * @returns {Training}
  */
@@ -149,5 +163,6 @@ export function trainingOf(told) {
     epochs,
     share: epochs > 0 ? Math.min(1, epoch / epochs) : null,
     message: told.last_line ?? "",
+    ...measuredIn(told),
   });
 }

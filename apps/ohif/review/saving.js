@@ -5,7 +5,7 @@ import { StaleRevisionError } from "../server/errors.js";
 import { separate } from "../viewer/components.js";
 import { answerOf, missingIn, paramsOf, revisionOf } from "./answers.js";
 import { checked } from "./loading.js";
-import { blank } from "./work.js";
+import { blank, lesionsIn } from "./work.js";
 
 /** @typedef {import("./types").SkipKind} SkipKind */
 /** @typedef {import("./types").Revision} Revision */
@@ -102,10 +102,26 @@ export class Saving {
       work.base = 0;
       return this.#send(work, kind);
     }
-    work.conflict = Object.freeze({ kept: revisionOf(error.kept), current: revisionOf(error.current) });
+    const current = revisionOf(error.current);
+    const stands = await this.#outlined(work, current);
+    work.conflict = Object.freeze({
+      kept: Object.freeze({ ...revisionOf(error.kept), lesions: work.lesions }),
+      current: Object.freeze(stands ? { ...current, lesions: stands } : current),
+    });
     if (this.desk.current === work) this.desk.tell();
     this.review.say("error", "This image was saved under your name meanwhile. Both are kept: choose which one holds.");
     return false;
+  }
+
+  /**
+   * @param {Work} work
+   * @param {Revision} revision
+   * @returns {Promise<readonly import("./types").Lesion[] | null>} Null where it cannot be had: the reader decides without.
+   */
+  async #outlined(work, revision) {
+    if (!revision.hasMask) return [];
+    const mask = await this.review.api.revisionMask(work.imageId, revision.revision).catch(() => null);
+    return mask && lesionsIn(separate(checked(mask, work), work.image.columns), work.image.spacing);
   }
 
   /** @param {"mine" | "theirs"} choice */

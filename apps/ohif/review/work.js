@@ -71,15 +71,10 @@ export class Work {
    * @param {(segment: number) => string | undefined} [colourOf]
    */
   count(mask, colourOf = () => undefined) {
-    const areas = areasOf(mask);
-    const segments = [...new Set([...areas.keys(), ...[...this.begun].filter((segment) => segment > 1)])].sort((a, b) => a - b);
-    const spacing = this.image.spacing;
-    this.lesions = Object.freeze(segments.map((segment) => {
-      const areaPx = areas.get(segment) ?? 0;
-      const areaMm2 = spacing ? areaPx * spacing[0] * spacing[1] : null;
-      return Object.freeze({ segment, areaPx, areaMm2, colour: colourOf(segment) });
-    }));
-    this.marked = areas.size > 0;
+    const begun = [...this.begun].filter((segment) => segment > 1);
+    const lesions = lesionsIn(mask, this.image.spacing, begun);
+    this.lesions = Object.freeze(lesions.map((lesion) => Object.freeze({ ...lesion, colour: colourOf(lesion.segment) })));
+    this.marked = lesions.some(({ areaPx }) => areaPx > 0);
     if (this.marked && this.answer.noLesion) {
       this.answer = Object.freeze({ ...this.answer, pathology: null, noLesion: false });
     }
@@ -104,6 +99,21 @@ export class Work {
     this.rest = rest;
     this.dirty = false;
   }
+}
+
+/**
+ * @param {Uint8Array} mask
+ * @param {readonly [number, number] | null} spacing
+ * @param {readonly number[]} [begun] Segments that are told although nothing is painted yet.
+ * @returns {readonly import("./types").Lesion[]}
+ */
+export function lesionsIn(mask, spacing, begun = []) {
+  const areas = areasOf(mask);
+  const segments = [...new Set([...areas.keys(), ...begun])].sort((a, b) => a - b);
+  return Object.freeze(segments.map((segment) => {
+    const areaPx = areas.get(segment) ?? 0;
+    return Object.freeze({ segment, areaPx, areaMm2: spacing ? areaPx * spacing[0] * spacing[1] : null });
+  }));
 }
 
 /**

@@ -36,7 +36,8 @@ function browser() {
 
 /**
  * @param {Record<string, (data: any) => void>} told Called with what an event of that name carries.
- * @param {(answers: boolean) => void} state Told whether the stream answers.
+ * @param {(answers: boolean, wait: number) => void} state Told whether the stream answers, else in how many
+ *   milliseconds it is tried again.
  * @param {Surroundings} [around]
  * @returns {() => void} Ends it.
  */
@@ -51,7 +52,7 @@ export function listen(told, state, around = browser()) {
     around.never(watch);
     watch = around.later(reopen, SILENCE_MS);
     wait = FIRST_WAIT_MS;
-    state(true);
+    state(true, 0);
   };
   const close = () => {
     around.never(watch);
@@ -61,7 +62,7 @@ export function listen(told, state, around = browser()) {
   };
   const reopen = () => {
     close();
-    state(false);
+    state(false, wait);
     again = around.later(open, wait);
     wait = Math.min(2 * wait, LONGEST_WAIT_MS);
   };
