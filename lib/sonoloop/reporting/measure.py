@@ -84,7 +84,9 @@ def _perimeter(mask: Mask, spacing_mm: SpacingMm) -> float:
     Counting the edges of pixels would be 5 % too long, and Crofton's formula needs square pixels.
     """
     contours = _shapes.find_contours(np.pad(mask, 1).astype(np.float32), _HALF)
+    strays = [min(_STRAY_PX, float(np.ptp(one)) / _SMALL) for one in contours]
     lines = [
-        _shapes.approximate_polygon(one, _STRAY_PX) * np.asarray(spacing_mm) for one in contours
+        _shapes.approximate_polygon(contour, stray) * np.asarray(spacing_mm)
+        for contour, stray in zip(contours, strays, strict=True)
     ]
     return sum(float(np.hypot(*np.diff(line, axis=0).T).sum()) for line in lines)
