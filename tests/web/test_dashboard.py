@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from archives import FakeArchive, make_fakes
+from drawn_studies import Studio
 from fakes import fake_worker
 from forwarding import proxy_to
 from sonoloop.active_learning.candidates import Proposal
 from sonoloop.evaluation.verdicts import Comparison, GateDecision
 from sonoloop.records import Job
+from sonoloop.service.outbox import Outbox
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 LAPTOPS = ((1366, 768), (1280, 720))
@@ -392,3 +395,52 @@ def test_it_fits_a_narrow_screen(busy_site: Any, open_page: Callable[..., Page])
     expect(page.locator("#readers-list table")).to_be_visible()
 
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.fixture
+def archived_site(
+    make_site: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[tuple[Any, FakeArchive]]:
+    """A site on three DICOM images whose archive does as the test says."""
+    archive = FakeArchive(away=True)
+
+    def outbox_to_it(store: Any, _source: Any, settings: Any, **more: Any) -> Outbox:
+        return Outbox(store, archive, settings, make=make_fakes, **more)
+
+    monkeypatch.setattr("sonoloop.service.server.Outbox", outbox_to_it)
+    studio = Studio(tmp_path / "dicom")
+    for number in range(3):
+        studio.single("anna", f"image{number}", (40, 60))
+    with make_site(studies=studio.folder) as site:
+        yield site, archive
+
+
+def test_what_waits_for_the_archive_is_shown_and_what_it_refused_is_sent_again(
+    archived_site: tuple[Any, FakeArchive],
+    submit: Callable[..., None],
+    open_page: Callable[..., Page],
+    artefacts: Path,
+) -> None:
+    site, archive = archived_site
+    page = open_page(site.url)
+    panel = page.locator("#outbox-list")
+    expect(panel).to_contain_text("No reader has submitted")
+    submit(site, site.ids[0], "reader-1", "benign")
+    submit(site, site.ids[1], MARKUP, "malignant")
+    expect(panel).to_contain_text("The archive does not answer since")
+    expect(panel).to_contain_text("2 answers wait since")
+    page.locator("#outbox").screenshot(path=artefacts / "outbox-down.png")
+
+    archive.away = False
+    expect(panel).to_contain_text("2 of 2 answers in the archive")
+    expect(panel).to_contain_text("The archive answers since")
+
+    archive.refuses = True
+    submit(site, site.ids[2], MARKUP, "benign")
+    expect(panel.locator("tbody tr")).to_contain_text("refuses instance")
+    page.locator("#outbox").screenshot(path=artefacts / "outbox-refused.png")
+    archive.refuses = False
+    panel.get_by_role("button", name="Send again").click()
+    expect(page.locator("#told")).to_have_text("1 answer on the way again")
+    expect(panel).to_contain_text("3 of 3 answers in the archive")
+    assert page.evaluate(CUT_OFF) == []

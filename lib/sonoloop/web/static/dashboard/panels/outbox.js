@@ -6,14 +6,12 @@ import { WHO, button } from "../actions.js";
 
 /** @param {any} outbox `outbox` of the snapshot. */
 export function showOutbox({ waiting, verified, failed, off, oldest, archive, writes, entries }) {
-  const total = waiting + verified + failed + off;
-  if (!total && archive.reachable) {
-    show(at("outbox-list"), nothing("No reader has submitted anything yet."), state(archive, 0));
-    return;
-  }
+  const wanted = waiting + verified + failed;
   show(
     at("outbox-list"),
-    h("p", { class: "sum" }, h("b", {}, String(verified)), ` of ${counted(total - off, "answer")} in the archive, read back and compared`),
+    wanted
+      ? h("p", { class: "sum" }, h("b", {}, String(verified)), ` of ${counted(wanted, "answer")} in the archive, read back and compared`)
+      : nothing("No reader has submitted anything for the archive yet."),
     waiting ? h("p", { id: "outbox-waiting" }, `${waitingTold(waiting)} since ${moment(oldest)}; nothing is lost.`) : null,
     state(archive, waiting),
     off ? h("p", { class: "muted" }, offTold(off, writes)) : null,
