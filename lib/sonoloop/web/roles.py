@@ -37,7 +37,6 @@ TABLE: Final[dict[Role, str]] = {
         GET     /openapi.json
         GET     /ohif
         GET     /ohif/{path:path}
-        GET     /dicom-web
         GET     /dicom-web/{path:path}
         GET     /auth/token/valid
         POST    /auth/logout
