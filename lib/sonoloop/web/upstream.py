@@ -31,7 +31,9 @@ ANSWER_HEADERS: Final = frozenset(
     }
 )
 
-_PLAIN: Final = re.compile(r"[^A-Za-z0-9*?.,:_~!$'()@/\\;^-]")
+_MODALITIES_IN_STUDY: Final = ("ModalitiesInStudy", "00080061")
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
+_NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9*?.,:_~!$'()@/\\;^-]")
 _ABSOLUTE: Final = re.compile(rb'"https?://[^"\s]*?(/studies/[0-9.]+[^"\s]*)"')
 
 
@@ -71,18 +73,19 @@ def query_for(query: str, *, orthanc: bool) -> str:
     Args:
         query: As the client sent it, without the question mark.
         orthanc: Orthanc 1.10 does not decode the values of filters, finding nothing for
-            ``%2ABREAST%2A``, and cuts its answers to ``limit`` before it passes over ``offset``
-            of them. For it values are sent bare, with ``?`` (any one character) for what a bare
-            address cannot hold, and with a limit that counts what is passed over.
+            ``%2ABREAST%2A``; and when it filters by ModalitiesInStudy it cuts its answers to
+            ``limit`` before it passes over ``offset`` of them. For it values are sent bare, with
+            wildcards for what a bare address cannot hold, and with a limit that counts what is
+            passed over.
 
     Raises:
         InvalidRequestError: If it is absurdly long or holds what no address may.
 
     Example:
-        >>> query_for("PatientName=doe%5Ejane&limit=5&offset=10", orthanc=True)
-        'PatientName=doe^jane&limit=15&offset=10'
-        >>> query_for("StudyDescription=%2AUS%20left%2A", orthanc=True)
-        'StudyDescription=*US?left*'
+        >>> query_for("ModalitiesInStudy=US&limit=5&offset=10", orthanc=True)
+        'ModalitiesInStudy=US&limit=15&offset=10'
+        >>> query_for("PatientName=doe%5Ejane&StudyDescription=%2AUS%20left%2A", orthanc=True)
+        'PatientName=doe^jane&StudyDescription=*US?left*'
     """
     if len(query) > MAX_QUERY or not (query.isascii() and query.isprintable()) or " " in query:
         raise InvalidRequestError(f"the query is longer than {MAX_QUERY} or holds bare characters")
@@ -90,10 +93,16 @@ def query_for(query: str, *, orthanc: bool) -> str:
         return query
     pairs = list(_pairs(query))
     numbers = {name: int(value) for name, value in pairs if _is_page(name, value)}
-    if "limit" in numbers and numbers.get("offset"):
+    by_modality = any(name in _MODALITIES_IN_STUDY for name, _ in pairs)
+    if by_modality and "limit" in numbers and numbers.get("offset"):
         whole = str(numbers["limit"] + numbers["offset"])
         pairs = [(name, whole if name == "limit" else value) for name, value in pairs]
-    return "&".join(f"{_PLAIN.sub('?', name)}={_PLAIN.sub('?', value)}" for name, value in pairs)
+    return "&".join(f"{_bare(name)}={_bare(value)}" for name, value in pairs)
+
+
+def _bare(text: str) -> str:
+    # Of a letter beyond ASCII Orthanc may make several, or another.
+    return _NOT_PLAIN.sub("?", _NOT_ASCII.sub("*", text))
 
 
 def _pairs(query: str) -> Iterator[tuple[str, str]]:

@@ -35,8 +35,9 @@ router = APIRouter(prefix=ROOT, tags=["DICOMweb"])
 TIMEOUT: Final = httpx.Timeout(connect=3.05, read=60.0, write=60.0, pool=15.0)
 """Seconds to connect, between two pieces of a body, and for a free connection."""
 
-LIMITS: Final = httpx.Limits(max_connections=32, max_keepalive_connections=8)
-"""A viewer asks for many frames at once; a PACS has few threads."""
+LIMITS: Final = httpx.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=0.7)
+"""A viewer asks for many frames at once; a PACS has few threads. Orthanc hangs up after a second
+of silence, which is told apart from a PACS that is down only by being earlier."""
 
 MOST_JSON_BYTES: Final = 128 * 2**20
 
