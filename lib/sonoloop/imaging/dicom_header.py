@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from pydicom.charset import python_encoding
-from pydicom.config import IGNORE
+from pydicom.config import IGNORE, settings
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -22,6 +22,9 @@ from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
 from sonoloop.imaging.vocabulary import Refusal, refusal
+
+# pydicom would quote values it finds odd in its log and in warnings, and they may be names.
+settings.reading_validation_mode = settings.writing_validation_mode = IGNORE
 
 PREAMBLE_BYTES: Final = 132
 _MAX_HEADER_BYTES: Final = 64 * 2**20
