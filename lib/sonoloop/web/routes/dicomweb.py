@@ -4,6 +4,7 @@ Pictures of other kinds (PNG, JPEG) are no DICOM and are not here.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -150,15 +151,12 @@ def bulkdata(tag: str, request: Request, archive: Archive) -> Response:
     """One long binary value of the header."""
     ((_, path),) = found(request, archive)
     attributes = read_attributes(path)
-    name = int(tag, 16) if len(tag) == 8 and tag.isalnum() and _is_hexadecimal(tag) else -1
-    value = attributes[name].value if name in attributes else None
+    value = None
+    if re.fullmatch(r"[0-9A-Fa-f]{8}", tag) and int(tag, 16) in attributes:
+        value = attributes[int(tag, 16)].value
     if not isinstance(value, bytes):
         raise NotFoundError(f"the instance has no binary value {tag[:16]!r}")
     return parts_reply("application/octet-stream", iter([("application/octet-stream", [value])]))
-
-
-def _is_hexadecimal(text: str) -> bool:
-    return all(sign in "0123456789abcdefABCDEF" for sign in text)
 
 
 def parts_reply(kind: str, parts: Iterator[multipart.Part]) -> Response:
