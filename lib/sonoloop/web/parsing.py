@@ -46,21 +46,21 @@ class Speaker:
         """The name to be kept where a request claims one."""
         return self.account.name if self.account else claimed
 
-    def signed(self, params: Mapping[str, Any], claim: Claim = "reader") -> dict[str, Any]:
-        """Parameters that say who speaks as ``claim``, and nobody else in any other way.
+    def signed(self, params: Mapping[str, Any], *claims: Claim) -> dict[str, Any]:
+        """Parameters in which nobody else is claimed to speak; ``claims`` are there in any case.
 
         Example:
-            >>> Speaker(Account("anna", "annotator")).signed({"client_id": "bob"})
+            >>> Speaker(Account("anna", "annotator")).signed({"client_id": "bob"}, "reader")
             {'client_id': 'anna', 'reader': 'anna'}
-            >>> Speaker(None).signed({"client_id": "bob"})
+            >>> Speaker(None).signed({"client_id": "bob"}, "reader")
             {'client_id': 'bob'}
         """
         if self.account is None:
             return dict(params)
         signed = dict(params)
-        for one in (claim, *CLAIMS):
-            if one == claim or one in params:
-                signed[one] = self.account.name
+        for claim in CLAIMS:
+            if claim in params or claim in claims:
+                signed[claim] = self.account.name
         review = params.get(REVIEW)
         if isinstance(review, Mapping) and APPROVED_BY in review:
             signed[REVIEW] = {**review, APPROVED_BY: self.account.name}
@@ -98,12 +98,15 @@ def json_object(text: str | bytes, name: str) -> dict[str, Any]:
     return value
 
 
-async def _json_body(request: Request) -> dict[str, Any]:
-    return json_object(await request.body(), "the request body")
+async def _json_body(request: Request, speaker: SpeakerDep) -> dict[str, Any]:
+    return speaker.signed(json_object(await request.body(), "the request body"))
 
 
 JsonBody = Annotated[dict[str, Any], Depends(_json_body)]
-"""The request's JSON object, whatever content type it claims: clients are careless there."""
+"""The request's JSON object, whatever content type it claims: clients are careless there.
+
+Whoever it claims to speak for, it speaks for :class:`Speaker`.
+"""
 
 
 def file_of(upload: UploadFile | None) -> tuple[bytes, str] | None:

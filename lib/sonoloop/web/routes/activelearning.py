@@ -25,7 +25,7 @@ def next_sample(
     ``checksum`` is that of the bytes ``GET /datastore/image`` gives. ``path`` is empty: clients
     open a path that exists on their own machine instead of asking for the image.
     """
-    handed = service.next_image(strategy, reader=reader_of(speaker.signed(params)))
+    handed = service.next_image(strategy, reader=reader_of(speaker.signed(params, "reader")))
     if handed is None:
         return {}
     record = handed.image

@@ -33,7 +33,7 @@ def save_label(
     label: Annotated[UploadFile | None, File()] = None,
 ) -> dict[str, Any]:
     """Keep a label; what was there before stays in the history."""
-    told = speaker.signed(json_object(params, "params"))
+    told = speaker.signed(json_object(params, "params"), "reader")
     submission = parse_submission(as_version(told, tag) if is_version(tag) else told)
     annotation = service.save_label(image, _kind(tag or "final"), submission, file=file_of(label))
     return {
@@ -107,7 +107,9 @@ def update_label_info(
     info: Annotated[str, Form()] = "{}",
 ) -> dict[str, Any]:
     """Add to what is known of a label; another pathology or BI-RADS is a new revision."""
-    service.amend_label(label, validate_tag(tag), speaker.signed(json_object(info, "info")))
+    service.amend_label(
+        label, validate_tag(tag), speaker.signed(json_object(info, "info"), "reader")
+    )
     return {}
 
 
@@ -121,7 +123,7 @@ def update_label_info_as_reviewer(
     params: Annotated[str, Form()] = "{}",
 ) -> dict[str, Any]:
     """The same, under the name Slicer's reviewer module knows, for versions too."""
-    info = speaker.signed(json_object(params, "params"))
+    info = speaker.signed(json_object(params, "params"), "reader")
     one = to_comment(service.store, service.images.record(label).image_id, tag)
     if one is None:
         service.amend_label(label, validate_tag(tag), info)

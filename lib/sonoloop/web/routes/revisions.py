@@ -76,7 +76,7 @@ def adjudicate(
     ``params`` and ``label`` are those of ``PUT /datastore/label``; ``adopt`` is the number of the
     final revision whose outline is taken over.
     """
-    told = speaker.signed(json_object(params, "params"))
+    told = speaker.signed(json_object(params, "params"), "reader")
     submission, file = parse_submission(told), file_of(label)
     if adopt is not None and file is not None:
         raise InvalidRequestError("a label file and adopt exclude one another (send one of them)")

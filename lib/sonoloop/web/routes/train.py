@@ -37,7 +37,7 @@ def start_every_training(service: ServiceDep, speaker: SpeakerDep, params: JsonB
     for task in TASKS:
         own = params.get(task)
         try:
-            asked = own if isinstance(own, dict) else {}
+            asked = speaker.signed(own) if isinstance(own, dict) else {}
             job = service.start_training(task, asked, actor=speaker.name(""))
         except SonoloopError as error:
             answers[task] = {"result": None, "detail": sentence_of(error)}
