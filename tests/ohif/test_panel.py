@@ -9,7 +9,8 @@ from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
-WIDTHS_PX = (210, 282)
+COLUMNS_PX = ((210, 1000), (282, 720), (282, 1000))
+"""Width and height: narrow, the smallest screen with the viewer's usual column, a larger one."""
 FOOTER_BUTTONS = ("accept", "submit", "next", "skip")
 
 Show = Callable[..., Page]
@@ -59,15 +60,16 @@ def part(page: Page, name: str) -> Any:
     return page.locator(f'sonoloop-panel [data-part="{name}"]')
 
 
-@pytest.mark.parametrize("width", WIDTHS_PX)
+@pytest.mark.parametrize(("width", "height"), COLUMNS_PX)
 def test_every_state_fits_its_column_and_names_its_controls(
-    show: Show, width: int, artefacts: Path
+    page: Page, show: Show, width: int, height: int, artefacts: Path
 ) -> None:
     found = {}
-    page = show("none", width=width)
+    page.set_viewport_size({"width": 1280, "height": height})
+    show("none", width=width)
     for name in states(page):
         page.evaluate(SWITCH, name)
-        page.screenshot(path=artefacts / f"{name}-{width}.png")
+        page.screenshot(path=artefacts / f"{name}-{width}x{height}.png")
         found[name] = page.evaluate(SPILLED) + page.evaluate(NAMELESS)
 
     assert len(found) > 20

@@ -32,7 +32,7 @@ export function headerPart(helpers) {
   const account = h("b");
   const reader = h("p", { class: "facts", "data-part": "reader" }, h("span", {}, "Reader"), account);
   const field = h("label", { class: "who" }, h("span", { class: "muted" }, "Reader"), name);
-  const models = h("p", { class: "facts wide-only", "data-part": "models" });
+  const models = h("p", { class: "facts wide-only low-hidden", "data-part": "models" });
   name.addEventListener("change", () => {
     if (name.value.trim()) review.setReader(name.value.trim());
     else name.value = review.state.reader;

@@ -21,7 +21,7 @@ export function bars(prediction) {
 }
 
 /** @param {Prediction} prediction */
-export const found = (prediction) => (prediction.lesions === 0 ? "No lesion found" : `${counted(prediction.lesions, "lesion")} found`);
+export const found = (prediction) => (prediction.lesions === 0 ? "no lesion" : counted(prediction.lesions, "lesion"));
 
 /** @param {{pathology: string}} bar */
 function row({ pathology }) {
@@ -34,7 +34,7 @@ function row({ pathology }) {
  * @returns {Part}
  */
 export function predictionPart({ review }) {
-  const told = h("p", { class: "muted" });
+  const told = h("p", { class: "muted", "data-part": "found" });
   const rows = h("ul", { class: "bars", "aria-label": "Probabilities" });
   const outline = h("dd", { "data-part": "outline-doubt" });
   const pathology = h("dd", { "data-part": "pathology-doubt" });
@@ -44,11 +44,11 @@ export function predictionPart({ review }) {
   const ask = button("Ask again", () => review.predict(), { class: "plain", "data-part": "predict" });
   const body = h("div", {}, rows, doubts, h("div", { class: "row" }, explain), reason);
   return {
-    element: section("prediction", "AI suggestion", ask, told, body),
+    element: section("prediction", "AI suggestion", h("span", { class: "row" }, told, ask), body),
     update(state) {
       const { prediction } = state;
       enable(ask, whyNot(state, "predict") === null, isBusy(state, "predict"));
-      say(told, prediction ? found(prediction) : state.stage === "loading" ? "The model looks at the image …" : "None for this image yet.");
+      say(told, prediction ? found(prediction) : state.stage === "loading" ? "on its way" : "none yet");
       reveal(body, prediction !== null);
       if (prediction === null) return;
       list(rows, bars(prediction), (bar) => bar.pathology, row, (element, { share, isMost }) => {

@@ -41,7 +41,7 @@ h2 { flex: 1; min-width: 0; font-size: 14px; font-weight: 600; letter-spacing: 0
 .stage { font-size: 12px; color: var(--text); }
 section { padding: 10px 12px 12px; border-bottom: 1px solid var(--line); }
 .head { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; min-height: 24px; margin-bottom: 6px; }
-h3 { flex: 1; font-size: 12px; font-weight: 600; color: var(--accent); letter-spacing: 0.02em; }
+h3 { flex: 1 0 auto; font-size: 12px; font-weight: 600; color: var(--accent); letter-spacing: 0.02em; }
 .muted, .hint { color: var(--muted); font-size: 12px; overflow-wrap: anywhere; }
 .hint { display: grid; gap: 2px; margin-top: 6px; color: var(--warn); }
 .row { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
@@ -148,6 +148,8 @@ const PARTS = `
 .tools kbd { margin-left: auto; }
 .sizes { display: flex; gap: 8px; align-items: center; margin-top: 8px; }
 .presets { display: flex; gap: 4px; }
+[data-part="threshold"] { margin-top: 6px; }
+[data-part="threshold"] .sizes { margin-top: 3px; }
 .sizes > span { color: var(--muted); font-size: 12px; }
 .sizes output { min-width: 40px; white-space: nowrap; text-align: right; font-variant-numeric: tabular-nums; }
 .sizes button { width: 28px; padding: 3px; }
@@ -201,9 +203,29 @@ dialog .problem { color: var(--bad); margin: 0; }
 @media (max-width: 420px) { dialog .two { grid-template-columns: 1fr; } }
 `;
 
+const LOW = `
+@media (max-height: 800px) {
+  header { padding: 6px 12px; gap: 2px; }
+  header .low-hidden { display: none; }
+  section { padding: 6px 12px 8px; }
+  .head { margin-bottom: 3px; }
+  .bars { gap: 2px; margin-top: 2px; }
+  .doubts { margin: 5px 0; }
+  .tools { grid-template-columns: repeat(6, 1fr); }
+  .tools button { justify-content: center; padding: 3px; }
+  .tools kbd { display: none; }
+  .tools span { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .sizes { margin-top: 5px; }
+  .choice, .choice + .choice { margin-top: 3px; }
+  .choice legend { margin-bottom: 1px; }
+  .choice label { min-height: 25px; }
+  footer { gap: 5px; padding: 7px 12px; }
+}
+`;
+
 /** @returns {CSSStyleSheet} One for all panels. */
 export function sheet() {
   const made = new CSSStyleSheet();
-  made.replaceSync(FRAME + CONTROLS + PARTS + DIALOGS + NARROW);
+  made.replaceSync(FRAME + CONTROLS + PARTS + DIALOGS + NARROW + LOW);
   return made;
 }

@@ -70,8 +70,8 @@ describe("the suggestion", () => {
 
     assert.deepEqual(told.map(({ pathology }) => pathology), ["normal", "benign", "malignant"]);
     assert.deepEqual(told.map(({ isMost }) => isMost), [false, false, true]);
-    assert.equal(found(prediction), "1 lesion found");
-    assert.equal(found({ ...prediction, lesions: 0 }), "No lesion found");
+    assert.equal(found(prediction), "1 lesion");
+    assert.equal(found({ ...prediction, lesions: 0 }), "no lesion");
   });
 });
 
