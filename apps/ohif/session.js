@@ -34,7 +34,7 @@ export function begin(managers) {
     if (review.hasUnsaved) event.preventDefault();
   });
   document.addEventListener("visibilitychange", () => review.seen(!document.hidden));
-  if (early) review.desk.loader.expect(early.imageId, early.answer);
+  if (early) review.desk.loader.expect(early.imageId, early);
   return session;
 }
 

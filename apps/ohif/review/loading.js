@@ -11,13 +11,34 @@ import { blank } from "./work.js";
 /** @typedef {import("./work.js").Work} Work */
 /** @typedef {import("../server/api.js").Inference} Inference */
 /** @typedef {import("../server/nrrd.js").Plane} Plane */
+/** @typedef {import("../server/api.js").Api} Api */
+
+/**
+ * @typedef {object} Asked
+ * @property {string} imageId
+ * @property {Promise<Inference>} inference
+ * @property {Promise<{ revisions: any[] }>} past
+ */
+
+/**
+ * Asks for all that is known of an image, at once.
+ * @param {Pick<Api, "infer" | "revisions">} api
+ * @param {string} imageId
+ * @param {AbortSignal} [signal]
+ * @returns {Asked}
+ */
+export function ask(api, imageId, signal) {
+  const asked = { imageId, inference: api.infer(imageId, { signal }), past: api.revisions(imageId, { signal }) };
+  for (const answer of [asked.inference, asked.past]) answer.catch(() => {}); // told by whoever waits for it
+  return asked;
+}
 
 export class Loader {
   /** @param {Desk} desk */
   constructor(desk) {
     this.desk = desk;
-    /** @type {Map<string, Promise<Inference>>} Asked for before the viewer has opened the image. */
-    this.expected = new Map();
+    /** @type {Asked | null} Before the viewer has opened the image. */
+    this.expected = null;
   }
 
   get api() {
@@ -25,16 +46,30 @@ export class Loader {
   }
 
   /**
-   * Asks the AI of an image that is about to be opened.
+   * Asks of an image that is about to be opened.
    * @param {string} imageId
-   * @param {Promise<Inference>} [asked] By somebody else already.
+   * @param {Asked} [asked] By somebody else already.
    */
   expect(imageId, asked) {
-    if (this.expected.has(imageId) || this.desk.works.get(imageId)?.loaded) return;
-    const answer = asked ?? this.api.infer(imageId);
-    answer.catch(() => this.expected.delete(imageId)); // it is asked again, and its failure told, once it is open
-    this.expected.clear();
-    this.expected.set(imageId, answer);
+    if (this.desk.works.get(imageId)?.loaded) return;
+    this.expected = asked ?? ask(this.api, imageId);
+  }
+
+  /**
+   * @param {string} imageId
+   * @param {AbortSignal} signal
+   * @returns {Asked}
+   */
+  #asked(imageId, signal) {
+    const { expected } = this;
+    this.expected = null;
+    if (expected?.imageId !== imageId) return ask(this.api, imageId, signal);
+    // What failed then may do now: the models were not loaded yet, nobody was logged in.
+    return {
+      imageId,
+      inference: expected.inference.catch(() => this.api.infer(imageId, { signal })),
+      past: expected.past.catch(() => this.api.revisions(imageId, { signal })),
+    };
   }
 
   /**
@@ -55,14 +90,13 @@ export class Loader {
   async load(work) {
     if (work.loading) return;
     const loading = (work.loading = new AbortController());
-    const guess = this.#guess(work, loading.signal);
-    guess.catch(() => {}); // told below, unless nobody waits for it any more
+    const asked = this.#asked(work.imageId, loading.signal);
     const isWanted = () => !loading.signal.aborted && this.desk.isOpen(work);
     try {
-      const past = await this.api.revisions(work.imageId, { signal: loading.signal });
+      const past = await asked.past;
       if (!isWanted()) return;
       await this.#restore(work, past.revisions, loading.signal);
-      const { params, mask } = await guess;
+      const { params, mask } = await asked.inference;
       if (!isWanted()) return;
       work.prediction = predictionOf(params);
       work.aiMask = separate(checked(mask, work), work.image.columns);
@@ -78,18 +112,6 @@ export class Loader {
     } finally {
       if (work.loading === loading) work.loading = null;
     }
-  }
-
-  /**
-   * @param {Work} work
-   * @param {AbortSignal} signal
-   * @returns {Promise<Inference>}
-   */
-  #guess({ imageId }, signal) {
-    const expected = this.expected.get(imageId);
-    this.expected.delete(imageId);
-    const ask = () => this.api.infer(imageId, { signal });
-    return expected ? expected.catch(ask) : ask();
   }
 
   /**

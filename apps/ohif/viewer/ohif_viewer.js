@@ -23,7 +23,7 @@ export class OhifViewer {
     this.host = host;
     this.cap = CAP;
     this.masks = new Labelmaps(host);
-    this.history = new History(host);
+    this.history = new History(host, (mask) => this.current && this.masks.write(this.current.image.imageId, mask));
     this.tools = new Tools(host);
     this.shade = new Overlay();
     /** @type {View | null} */
@@ -37,7 +37,11 @@ export class OhifViewer {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.settling = undefined;
     this.writing = false;
+    this.pressed = false;
     this.wantedFrame = "";
+    /** @type {Tool | null} The one in hand. */
+    this.tool = null;
+    this.hasNewTools = true;
   }
 
   /** Begins to look; to be called when OHIF has entered the mode. */
@@ -46,11 +50,23 @@ export class OhifViewer {
     const modified = cornerstoneTools.Enums.Events.SEGMENTATION_DATA_MODIFIED;
     const changed = () => this.#changed();
     cornerstone.eventTarget.addEventListener(modified, changed);
+    const press = () => (this.pressed = true);
+    const release = () => {
+      this.pressed = false;
+      if (this.settling) changed(); // a stroke is one step, however long it took
+    };
+    window.addEventListener("pointerdown", press, true);
+    window.addEventListener("pointerup", release, true);
+    window.addEventListener("pointercancel", release, true);
     this.stops = [
+      () => window.removeEventListener("pointerdown", press, true),
+      () => window.removeEventListener("pointerup", release, true),
+      () => window.removeEventListener("pointercancel", release, true),
       watch(this.host, () => this.#look()),
       () => cornerstone.eventTarget.removeEventListener(modified, changed),
     ];
     this.wantedFrame = imageOfAddress(window.location.search) ?? "";
+    this.hasNewTools = true;
     this.#look();
   }
 
@@ -60,7 +76,6 @@ export class OhifViewer {
     this.stops = [];
     clearTimeout(this.settling);
     this.shade.hide();
-    this.history.clear();
     this.masks.packAll();
     this.#open(null);
   }
@@ -84,7 +99,10 @@ export class OhifViewer {
 
   /** @param {(tool: Tool | null) => void} listener */
   onTool(listener) {
-    return this.tools.onTaken(listener);
+    return this.tools.onTaken((tool) => {
+      this.tool = tool;
+      listener(tool);
+    });
   }
 
   /** @param {string} imageId */
@@ -99,11 +117,9 @@ export class OhifViewer {
    */
   write(imageId, mask, { undoable }) {
     if (this.#now()?.image.imageId !== imageId) throw new NotOpenError(imageId);
-    const before = undoable ? this.masks.read(imageId) : null;
     this.#quietly(() => this.masks.write(imageId, mask));
-    if (before) {
-      this.history.record(before, mask, (old) => this.masks.live.has(imageId) && this.masks.write(imageId, old));
-    }
+    if (undoable) this.history.note(mask);
+    else this.history.begin(mask);
   }
 
   /** @param {string} imageId */
@@ -113,11 +129,20 @@ export class OhifViewer {
     this.writing = true;
     try {
       await this.masks.prepare(now);
-      this.tools.renew();
+      this.#takeAgain();
     } finally {
       this.writing = false;
     }
-    return this.#now()?.image.imageId === imageId;
+    if (this.#now()?.image.imageId !== imageId) return false;
+    if (!this.history.seen) this.history.begin(this.masks.read(imageId));
+    return true;
+  }
+
+  /** OHIF puts every tool down when it goes to another study. */
+  #takeAgain() {
+    if (this.hasNewTools && this.tool) this.tools.take(this.tool);
+    else this.tools.renew();
+    this.hasNewTools = false;
   }
 
   /** @param {string} imageId */
@@ -138,6 +163,7 @@ export class OhifViewer {
 
   /** @param {Tool} tool */
   setTool(tool) {
+    this.tool = tool;
     this.tools.take(tool);
   }
 
@@ -231,8 +257,9 @@ export class OhifViewer {
   /** @param {View | null} now */
   #open(now) {
     clearTimeout(this.settling);
+    this.settling = undefined;
     this.current = now;
-    this.history.clear();
+    this.history.begin(null);
     const opened = this.opened();
     for (const listener of this.openedListeners) listener(opened);
   }
@@ -241,9 +268,16 @@ export class OhifViewer {
     if (this.writing || !this.current) return;
     const { imageId } = this.current.image;
     clearTimeout(this.settling);
-    this.settling = setTimeout(() => {
-      for (const listener of this.paintedListeners) listener(imageId);
-    }, SETTLE_MS);
+    this.settling = setTimeout(() => this.#settle(imageId), SETTLE_MS);
+  }
+
+  /** @param {string} imageId */
+  #settle(imageId) {
+    if (this.pressed) return; // the stroke goes on
+    this.settling = undefined;
+    const mask = this.masks.read(imageId);
+    if (mask) this.history.note(mask);
+    for (const listener of this.paintedListeners) listener(imageId);
   }
 
   /**
