@@ -374,3 +374,19 @@ test("while the server is away it is told when it is asked again", async () => {
   await session.board.heardState(true, 0);
   assert.deepEqual([session.state.server, session.state.retryAt], ["ready", null]);
 });
+
+test("changes of images that are not open outlive a move to the next one, and are told", async () => {
+  const { review: session, viewer, api } = await opened();
+  viewer.paint([15]);
+  viewer.show(B);
+  await settled();
+  api.samples = [{ id: "c", StudyInstanceUID: "1", SeriesInstanceUID: "2", SOPInstanceUID: "c" }];
+
+  await session.next();
+  assert.match(session.state.message.text, /1 image\(s\)/);
+  viewer.show(A);
+  await settled();
+
+  assert.deepEqual(marked(viewer.read("a")), [8, 9, 15]);
+  assert.equal(session.state.stage, "editing");
+});

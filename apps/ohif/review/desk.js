@@ -64,7 +64,7 @@ export class Desk {
     left.stopwatch.stop();
     left.loading?.abort();
     left.loading = null;
-    this.review.patch({ explanationShown: false });
+    this.review.patch({ explanationShown: false, leaving: false });
   }
 
   /**
@@ -181,17 +181,10 @@ export class Desk {
     this.recount();
   }
 
-  /** Drops everything that is not saved. */
-  dropUnsaved() {
-    for (const work of this.unsaved) {
-      this.review.viewer.forget(work.imageId);
-      if (work !== this.current) this.works.delete(work.imageId);
-      else this.#dropCurrent(work);
-    }
-  }
-
-  /** @param {Work} work */
-  #dropCurrent(work) {
+  /** Drops what is not saved of the open image. */
+  dropChanges() {
+    const work = this.current;
+    if (!work) return;
     const fresh = new Work(work.image, this.review.now);
     this.works.set(work.imageId, fresh);
     fresh.stopwatch.start();

@@ -132,7 +132,7 @@ export class Review extends Acting {
   }
 
   next() {
-    return this.act("next", () => (this.hasUnsaved ? this.patch({ leaving: true }) : this.#openNext()));
+    return this.act("next", () => (this.desk.current?.dirty ? this.patch({ leaving: true }) : this.#openNext()));
   }
 
   /** @param {boolean} leave */
@@ -141,7 +141,7 @@ export class Review extends Acting {
       if (!this.state.leaving) return;
       this.patch({ leaving: false });
       if (!leave) return;
-      this.desk.dropUnsaved();
+      this.desk.dropChanges();
       await this.#openNext();
     });
   }
@@ -160,6 +160,8 @@ export class Review extends Acting {
       study: sample.StudyInstanceUID, series: sample.SeriesInstanceUID, sop: sample.SOPInstanceUID,
       frame: (sample.frame_count ?? 1) > 1 ? (sample.frame ?? 0) : null,
     });
+    const others = this.desk.unsaved.filter(({ imageId }) => imageId !== sample.id).length;
+    if (others) this.say("info", `${others} image(s) that you opened before hold changes that are not submitted; they are kept while this window is open.`);
   }
 
   /** @param {string} name */
