@@ -15,6 +15,7 @@ from drawn_viewer import MEMBERS, SCRIPT, release_of, write_archive
 from sonoloop.viewer import cache, install_viewer
 from sonoloop.viewer.cache import CACHE_VARIABLE
 from sonoloop.web import viewer_config, viewer_files
+from sonoloop.web.app import ExtensionFiles
 from sonoloop.web.routes import ohif
 
 LOOK = {"accept-encoding": "identity"}
@@ -168,6 +169,25 @@ class TestTheConfiguration:
             assert ("/ohif/plugin/extension.js" in text) is there
             assert ("/ohif/plugin/mode.js" in text) is there
 
+    def test_scripts_of_the_extension_are_served_and_nothing_else_beside_them(
+        self, shared_site: Any
+    ) -> None:
+        script = shared_site.http.get("/ohif/plugin/panel/panel.js")
+
+        assert script.status_code == 200
+        assert "javascript" in script.headers["content-type"]
+        for path in ("package.json", "tsconfig.json", "review/types.d.ts"):
+            assert shared_site.http.get(f"/ohif/plugin/{path}").status_code == 404
+
+    def test_what_checks_the_types_of_the_extension_is_not_served(self, tmp_path: Path) -> None:
+        for path in ("own.js", "node_modules/theirs.js"):
+            (tmp_path / path).parent.mkdir(exist_ok=True)
+            (tmp_path / path).touch()
+        files = ExtensionFiles(directory=tmp_path)
+
+        assert files.lookup_path("own.js")[1] is not None
+        assert files.lookup_path("node_modules/theirs.js")[1] is None
+
     def test_it_says_that_this_is_no_medical_device(self) -> None:
         text = viewer_config.app_config(with_extension=True)
 
@@ -225,7 +245,7 @@ def test_the_dashboard_leads_to_the_viewer(shared_site: Any) -> None:
 
 
 def test_the_extension_is_asked_for_anew(shared_site: Any) -> None:
-    answer = shared_site.http.get("/ohif/plugin/review/types.d.ts")
+    answer = shared_site.http.get("/ohif/plugin/extension.js")
 
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-cache"

@@ -1,5 +1,6 @@
 """The ASGI application over a service."""
 
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,6 +58,16 @@ class _Static(StaticFiles):
         response = super().file_response(*args, **kwargs)
         response.headers["cache-control"] = "no-cache"
         return response
+
+
+class ExtensionFiles(_Static):
+    """Scripts of the viewer's extension; what develops them lies in the same folder."""
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        """Where a script lies, or nothing."""
+        if not path.endswith(".js") or "node_modules" in Path(path).parts:
+            return "", None
+        return super().lookup_path(path)
 
 
 def _page(name: str) -> FileResponse:
@@ -128,7 +139,7 @@ def create_app(service: Service, *, behind_proxy: bool = False) -> FastAPI:
         return _page("try.html")
 
     app.mount("/static", _Static(directory=STATIC), name="static")
-    app.mount(PLUGIN, _Static(directory=EXTENSION, check_dir=False), name="extension")
+    app.mount(PLUGIN, ExtensionFiles(directory=EXTENSION, check_dir=False), name="extension")
     ohif.install(app, missing=STATIC / "no-viewer.html", policy=CONTENT_POLICY)
     app.add_middleware(UploadLimit, max_bytes=service.settings.max_upload_mb * 2**20)
     app.add_middleware(AccountsRequired, accounts=service.accounts, behind_proxy=behind_proxy)
