@@ -15,7 +15,7 @@ from pydicom import Dataset, dcmread
 from archives import FakeArchive, make_fakes
 from sonoloop.records import Annotation, ImageRecord
 from sonoloop.service.delivery import DRAFTS_OFF, NOTHING, OVERTAKEN, SWITCHED_OFF, WITHDRAWN
-from sonoloop.service.outbox import Outbox, pause_after
+from sonoloop.service.outbox import LOOK_S, Outbox, pause_after
 from sonoloop.settings import WriteBackSettings
 from sonoloop.store import NewAnnotation, Store
 from sonoloop.store.outbox_entries import OutboxEntry
@@ -196,8 +196,10 @@ def test_while_the_archive_is_away_everything_waits_and_nothing_is_given_up(site
     now, pauses = NOW, []
     for _ in range(9):
         assert site.step(now) == 0.0
-        pauses.append(site.step(now))
-        now += timedelta(seconds=pauses[-1])
+        resumes = max(entry.next_attempt_at for entry in site.entries())
+        pauses.append((resumes - now).total_seconds())
+        assert site.step(now) == min(LOOK_S, pauses[-1])
+        now = resumes
 
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert site.states() == ["waiting", "waiting"]
@@ -209,6 +211,20 @@ def test_while_the_archive_is_away_everything_waits_and_nothing_is_given_up(site
     site.drain(now)
     assert site.states() == ["verified", "verified"]
     assert site.outbox.summary()["archive"]["reachable"] is True
+
+
+def test_an_archive_that_somebody_saw_answering_is_not_kept_waiting(site: Site) -> None:
+    site.archive.away = True
+    site.say("1.1")
+    site.step()
+    assert site.step() == 1.0
+    site.archive.away, site.archive.since = False, NOW.timestamp() + 0.5
+    site.drain(NOW + timedelta(seconds=0.6))
+
+    assert site.states() == ["waiting"]
+    site.outbox.retry(actor="ann")
+    site.drain(NOW + timedelta(seconds=0.6))
+    assert site.states() == ["verified"]
 
 
 def test_pauses_differ_so_that_servers_do_not_come_back_all_at_once() -> None:
@@ -332,6 +348,13 @@ def test_documents_that_cannot_be_made_hold_up_nothing_else(site: Site) -> None:
 
     assert site.states() == ["failed", "verified"]
     assert site.entries()[0].problem == "the header is too broken to refer to"
+
+    broken.Manufacturer = "unheard of"
+    site.outbox.retry(actor="ann")
+    site.say("1.2")
+    site.drain()
+    assert site.states() == ["failed", "verified", "verified"]
+    assert str(site.entries()[0].problem).startswith("the documents cannot be made: IndexError")
 
 
 def test_an_older_answer_is_not_put_after_a_newer_one(site: Site) -> None:

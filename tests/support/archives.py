@@ -54,6 +54,8 @@ def make_fakes(
     """Both documents of a reading, a segmentation only of a lesion."""
     if header.get("Manufacturer") == "broken":
         raise DocumentError("the header is too broken to refer to")
+    if header.get("Manufacturer") == "unheard of":
+        raise IndexError("a mistake of ours")
     kinds = ["segmentation"] if settings.write_seg and reading.mask.any() else []
     kinds += ["report"] if settings.write_sr else []
     before: Mapping[Any, bytes] = previous
@@ -72,6 +74,7 @@ class FakeArchive:
         refuses_doubles: It refuses what it has.
         forgets: It says it has kept what it has not.
         changes: Applied to what it is given.
+        since: When it went away or came back.
         header_of: What it says of an image.
     """
 
@@ -82,6 +85,7 @@ class FakeArchive:
     refuses_doubles: bool = False
     forgets: bool = False
     changes: Callable[[bytes], bytes] = lambda data: data
+    since: float = 1_700_000_000.0
     header_of: Callable[[ImageRecord], Dataset] = lambda _record: Dataset()
 
     def _answer(self) -> None:
@@ -114,7 +118,7 @@ class FakeArchive:
     @property
     def state(self) -> ArchiveState:
         problem = "the PACS does not answer" if self.away else None
-        return ArchiveState(reachable=not self.away, problem=problem, since=1_800_000_000.0)
+        return ArchiveState(reachable=not self.away, problem=problem, since=self.since)
 
     def said(self) -> list[str]:
         """What the documents say, in the order in which they came."""

@@ -9,7 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from sonoloop.errors import InstanceRefusedError, NotFoundError, PacsError, StoreError
+from sonoloop.errors import (
+    DocumentError,
+    InstanceRefusedError,
+    NotFoundError,
+    PacsError,
+    SonoloopError,
+    StoreError,
+)
+from sonoloop.imaging.dicom_header import PARSE_ERRORS
 from sonoloop.pacs.comparing import differences
 from sonoloop.pacs.port import DicomArchive
 from sonoloop.records import Annotation
@@ -93,8 +101,18 @@ class Delivery:
         header = self._archive.header(record)
         before = self._store.outbox.predecessor(entry)
         previous = {one.document.kind: one.data for one in self._kept(before)} if before else {}
-        reading = reading_of(self._store, record, annotation)
-        made = [self._write(one) for one in self._make(header, reading, previous, self._settings)]
+        try:
+            reading = reading_of(self._store, record, annotation)
+            documents = self._make(header, reading, previous, self._settings)
+        except SonoloopError:
+            raise
+        except PARSE_ERRORS as error:  # what libraries raise of images nobody has thought of
+            logger.debug("no documents of annotation %s", entry.annotation_id, exc_info=True)
+            raise DocumentError(
+                f"the documents cannot be made: {type(error).__name__} (this is a mistake of the "
+                f"program: please report it)"
+            ) from error
+        made = [self._write(one) for one in documents]
         self._store.outbox.keep_documents(entry.entry_id, [one.document for one in made])
         return tuple(made)
 

@@ -22,7 +22,7 @@ from sonoloop.errors import (
 from sonoloop.pacs.port import DicomArchive
 from sonoloop.records import Annotation
 from sonoloop.service.delivery import Delivery
-from sonoloop.service.reported import MakeDocuments, make_documents
+from sonoloop.service.reported import MakeDocuments, make_documents, warm_up
 from sonoloop.settings import WriteBackSettings
 from sonoloop.store.outbox_entries import OutboxCounts, OutboxEntry
 from sonoloop.store.store import Store
@@ -32,7 +32,8 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 60.0
 LOOK_S: Final = 5.0
-"""What other processes change (a retry by the command line) is seen after so long."""
+"""What others change (a retry by the command line, an archive that is back) is seen after so long.
+"""
 COUNTS_S: Final = 10.0
 
 GIVE_UP: Final = (InstanceRefusedError, DocumentError, NotFoundError, ImageReadError)
@@ -80,8 +81,10 @@ class Outbox:
         self._tell, self._chance = changed, chance
         self._changed = threading.Condition()
         self._woken = self._busy = self._closing = False
+        self._cold = make is make_documents and (settings.write_seg or settings.write_sr)
         self._failures = 0
         self._resume_at: datetime | None = None
+        self._paused_at = datetime.now(UTC)
         self._counted: tuple[Any, OutboxCounts] | None = None
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
@@ -129,12 +132,13 @@ class Outbox:
 
     def step(self, now: datetime) -> float:
         """Try one entry; seconds until the next step, 0 for at once."""
-        if self._resume_at is not None and now < self._resume_at:
-            return (self._resume_at - now).total_seconds()
+        if self._resume_at is not None and now < self._resume_at and not self._is_back():
+            return min(LOOK_S, (self._resume_at - now).total_seconds())
         if self._settings.write_drafts:
             self._store.outbox.queue_drafts()
         entry = self._store.outbox.due(now)
         if entry is None:
+            self._warm_up()
             upcoming = self._store.outbox.next_due()
             wait = (upcoming - now).total_seconds() if upcoming else LOOK_S
             return min(LOOK_S, max(0.0, wait))
@@ -143,6 +147,17 @@ class Outbox:
         finally:
             self._tell()
         return 0.0
+
+    def _warm_up(self) -> None:
+        """Once there is something that may be answered, be ready for the first answer."""
+        if self._cold and self._store.outbox.may_have_work():
+            self._cold = False
+            warm_up()
+
+    def _is_back(self) -> bool:
+        """Whether somebody else, such as the scan for studies, found the archive answering."""
+        state = self._archive.state
+        return state.reachable and state.since > self._paused_at.timestamp()
 
     def _try(self, entry: OutboxEntry, now: datetime) -> None:
         try:
@@ -162,7 +177,7 @@ class Outbox:
         self._failures += 1
         pause = pause_after(self._failures, self._chance)
         logger.warning("annotation %s waits, %.0f s: %s", entry.annotation_id, pause, error)
-        self._resume_at = now + timedelta(seconds=pause)
+        self._paused_at, self._resume_at = now, now + timedelta(seconds=pause)
         self._store.outbox.postpone(entry.entry_id, str(error), until=self._resume_at)
 
     def _recovered(self) -> None:

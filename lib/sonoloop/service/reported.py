@@ -66,6 +66,17 @@ def make_documents(
     )
 
 
+def warm_up() -> None:
+    """Load what the first document needs; nothing else of this process gets on for a moment.
+
+    Raises:
+        DocumentError: If documents cannot be made at all.
+    """
+    from sonoloop.reporting import warming
+
+    warming.warm_up()
+
+
 def reading_of(store: Store, record: ImageRecord, annotation: Annotation) -> Reading:
     """What an annotation says of its image, with what the model said it was made from.
 

@@ -284,6 +284,12 @@ class Outbox:
         with self._database.reading() as session:
             return [entry_of(*found) for found in session.execute(query).tuples()]
 
+    def may_have_work(self) -> bool:
+        """Whether there is any image whose archive could be told of it."""
+        there = exists().where(ImageRow.sop_instance_uid.is_not(None), ImageRow.source != "upload")
+        with self._database.reading() as session:
+            return bool(session.scalar(select(there)))
+
     def counts(self) -> OutboxCounts:
         """How much is where, and since when the oldest waits."""
         counting = select(OutboxRow.state, func.count()).group_by(OutboxRow.state)
