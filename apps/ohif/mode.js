@@ -6,20 +6,27 @@ import { ROUTE } from "./viewer/navigation.js";
 
 const ID = "@sonoloop/mode";
 const PANEL = "@sonoloop/extension.panelModule.review";
-const NAME = "Review breast ultrasound";
+/** As long as a button of the worklist takes. */
+const NAME = "Breast review";
 
 /**
  * Tools in the toolbar. Those that OHIF's segmentation mode has beside are left out: they ask other hosts for models
  * (MarkerLabelmap, LabelmapSlicePropagation), or make no sense on a stack of flat pictures (crosshairs, grow-cut, 3-D).
  */
 const TOOLBAR = Object.freeze({
-  primary: ["WindowLevel", "Pan", "Zoom", "Length", "Capture", "MoreTools"],
+  primary: ["WindowLevel", "Pan", "Zoom", "Length", "Capture", "Cine", "MoreTools"],
   LabelMapTools: ["BrushTools", "Shapes", "LabelMapEditWithContour"],
   LabelMapUtilities: [],
 });
 
-/** Statistics of segments are reckoned over all pictures of a series, of which we hold few masks at once. */
-const CUSTOMIZATIONS = Object.freeze({ "panelSegmentation.disableUpdateSegmentationStats": { $set: true } });
+/**
+ * Statistics of segments are reckoned over all pictures of a series, of which we hold few masks at once. The bar that
+ * plays cines would lie over every ultrasound picture: it comes with its button.
+ */
+const CUSTOMIZATIONS = Object.freeze({
+  "panelSegmentation.disableUpdateSegmentationStats": { $set: true },
+  autoCineModalities: { $set: [] },
+});
 
 /**
  * @param {{ loadModules: (names: string[]) => Promise<any[]> }} host

@@ -13,7 +13,7 @@ from served_masks import kept_mask
 pytestmark = [pytest.mark.browser, pytest.mark.ohif, pytest.mark.pacs, pytest.mark.slow]
 
 PATIENTS = ("phantom-01", "phantom-05", "phantom-08")  # grey, RGB, and a JPEG cine
-MODE = "Review breast ultrasound"
+MODE = "Breast review"
 
 
 @pytest.fixture(scope="module")
