@@ -28,19 +28,21 @@ ROWS, COLUMNS = 96, 128
 SPACING_MM = (0.08, 0.1)
 
 
-def _load_builders() -> Any:
-    """``good_inputs.py`` of the imaging tests, by path: tests are no packages."""
-    path = Path(__file__).parents[1] / "imaging" / "good_inputs.py"
-    spec = importlib.util.spec_from_file_location("good_inputs", path)
+def _load(path: Path) -> Any:
+    """A helper module by path: tests are no packages."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
-    module = sys.modules.setdefault("good_inputs", importlib.util.module_from_spec(spec))
-    if not hasattr(module, "dataset"):
-        spec.loader.exec_module(module)
+    known = sys.modules.get(path.stem)
+    if known is not None:
+        return known
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
     return module
 
 
-BUILDERS = _load_builders()
+BUILDERS = _load(Path(__file__).parents[1] / "imaging" / "good_inputs.py")
+FOREIGN = _load(Path(__file__).with_name("foreign_files.py"))
 
 
 def two_lesions() -> LabelMap:
@@ -206,6 +208,12 @@ class Makers:
 def make() -> Makers:
     """Builders of images and readings."""
     return Makers()
+
+
+@pytest.fixture(scope="session")
+def foreign() -> Any:
+    """The functions of ``foreign_files.py``."""
+    return FOREIGN
 
 
 @pytest.fixture(params=IMAGES)

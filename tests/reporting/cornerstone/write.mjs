@@ -1,6 +1,6 @@
 // Writes SEG files as OHIF's export does, faults included.
 //
-// stdin: [{"file": path, "sources": [...], "placed": bool, "sopClass": uid?, "syntax": uid?,
+// stdin: [{"file": path, "sources": [...], "sopClass": uid?, "syntax": uid?,
 // "masks": {"<source>/<frame from 1>": base64 of a byte a pixel}}]; stdout: [null or {"error"}].
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -22,7 +22,6 @@ const described = (number) => ({
   SegmentAlgorithmName: "OHIF Brush",
   SegmentedPropertyCategoryCodeSequence: code("85756007", "Tissue"),
   SegmentedPropertyTypeCodeSequence: code("85756007", "Tissue"),
-  recommendedDisplayCIELabValue: [33854, 49540, 44009],
 });
 
 function labelmapOf(sources, masks) {
@@ -45,14 +44,14 @@ function labelmapOf(sources, masks) {
   return { labelmaps2D, metadata, segmentsOnLabelmap: [...present] };
 }
 
-function write({ file, sources, placed, sopClass, syntax, masks }) {
-  const metadata = providerOf(sources, placed);
+function write({ file, sources, sopClass, syntax, masks }) {
+  const metadata = providerOf(sources, true); // without a place in the patient the export throws
   const sizes = sources.flatMap((one) => Array(one.frames).fill(one.rows * one.columns));
   const images = imageIdsOf(sources).map((imageId, index) => ({
     imageId,
     voxelManager: { getScalarData: () => new Uint16Array(sizes[index]) },
   }));
-  const options = { ...(sopClass && { sopClassUID: sopClass }), ...(syntax && { transferSyntaxUID: syntax }) };
+  const options = { sopClassUID: sopClass, transferSyntaxUID: syntax };
   const { dataset } = generateSegmentation(images, labelmapOf(sources, masks), metadata, options);
   writeFileSync(file, Buffer.from(dcmjs.data.datasetToDict(dataset).write()));
 }
