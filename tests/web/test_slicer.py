@@ -11,7 +11,9 @@ from urllib.parse import quote_plus
 import httpx
 import numpy as np
 import pytest
+from monailabel.client.client import MONAILabelClientException
 
+from people import PASSWORD, bearer, make_people
 from sonoloop.imaging.write_dicom import UltrasoundDicom, stable_uid, write_ultrasound_dicom
 
 slicer: Any = pytest.importorskip("slicer", reason="slicer-core is not installed")
@@ -298,6 +300,44 @@ def test_the_reviewer_module_compares_approves_and_deletes_versions(
     assert list(after) == ["final"]
     annotation = site.service.store.annotations.latest(image)
     np.testing.assert_array_equal(site.service.store.annotations.mask(annotation), site.lesion)
+
+
+def test_where_there_are_accounts_the_module_works_with_a_token(site: Any, tmp_path: Path) -> None:
+    make_people(site.service)
+    module, client = SlicerModule(tmp_path), site.client
+
+    # connect: the module asks whether it must log in, and is let in with name and password alone
+    assert client.auth_enabled()
+    with pytest.raises(MONAILabelClientException, match="log in first"):
+        client.info()
+    with pytest.raises(MONAILabelClientException, match="wrong"):
+        client.auth_token("anna", "a guess of mine")
+    token = client.auth_token("anna", PASSWORD)
+    client.update_auth(token)
+    assert client.auth_valid_token()
+
+    # the module's own download of the picture carries the token too
+    strategy = next(iter(client.info()["strategies"]))
+    sample = client.next_sample(strategy, {})
+    address = f"{site.url}/datastore/image?image={quote_plus(sample['id'])}"
+    assert httpx.get(address).status_code == 401
+    path = tmp_path / sample["name"]
+    path.write_bytes(httpx.get(address, headers=bearer(token["access_token"])).content)
+    volume = module.load(path)
+    mask_file, _ = client.infer("lesion", sample["id"], {"result_extension": ".nrrd"})
+    label_map = module.export(
+        module.segments(volume, Path(mask_file), ["lesion"]), volume, ["lesion"]
+    )
+    label_info = [{"name": "lesion", "idx": 1}]
+    saved = module.save(label_map, ".nii.gz")
+    client.save_label(sample["id"], str(saved), params={"label_info": label_info})
+
+    annotation = site.service.store.annotations.latest(sample["id"])
+    assert annotation.reader == "anna"  # whatever client id the module sends
+    np.testing.assert_array_equal(site.service.store.annotations.mask(annotation), site.lesion)
+    assert client.download_label(sample["id"], "final")
+    with pytest.raises(MONAILabelClientException, match="engineer"):
+        client.train_start("segmentation", {})
 
 
 def told(**params: Any) -> str:
