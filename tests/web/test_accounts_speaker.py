@@ -198,7 +198,7 @@ def test_doubts_are_dismissed_by_who_is_logged_in(
         )
     )
     flag = next(flag for flag in quality.list(kind="whole_image"))
-    body = {**CLAIMED, "reason": "it is so"}
+    body: dict[str, str] = {"reviewer": OTHER, "client_id": OTHER, "reason": "it is so"}
 
     one = rita("POST", f"/sonoloop/quality/{flag.flag_id}/dismiss", json=body)
     rita("POST", "/sonoloop/quality/dismiss?kind=whole_image", json=body)
