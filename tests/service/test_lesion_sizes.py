@@ -25,7 +25,8 @@ def findings(tmp_path: Path) -> Findings:
         write_card(tmp_path / task, ModelCard(model_id=f"{task}-0", task=task, architecture="fake"))
     pixels = np.zeros((40, 60), dtype=np.uint8)
     pixels[5:15, 30:50] = 255
-    pipeline = load_threshold(*(tmp_path / task for task in tasks), PipelineSettings())
+    segmentation, classification = (tmp_path / task for task in tasks)
+    pipeline = load_threshold(segmentation, classification, PipelineSettings())
     return pipeline(UltrasoundImage(pixels=pixels, source_format="png"))
 
 

@@ -22,11 +22,12 @@ def put(site: Any, tag: str, mask: np.ndarray, **params: Any) -> httpx.Response:
     """As the module saves a label: its file is named after the image, in NRRD."""
     image = site.ids[0]
     data = encode_label_map(mask, ".nrrd", None)
-    return site.http.put(
+    reply: httpx.Response = site.http.put(
         f"/datastore/label?image={image}&tag={tag}",
         data={"params": json.dumps({"label_info": [{"name": "lesion", "idx": 1}], **params})},
         files={"label": (f"{image}.nrrd", data)},
     )
+    return reply
 
 
 def mask_of(site: Any, tag: str) -> np.ndarray:
