@@ -312,7 +312,10 @@ class ServerSettings(Parsed):
         port: TCP port.
         max_upload_mb: Largest request body, in megabytes of 2**20 bytes.
         session_expiry_s: Uploaded sessions live this long without being touched.
-        rescan_s: Seconds between two looks for new studies; 0 looks only at the start.
+        rescan_s: Seconds between two looks for new studies; 0 looks only at the start. Orthanc
+            tells of new studies by itself.
+        cache_mb: Images fetched from a PACS are kept up to so many megabytes of 2**20 bytes;
+            beyond, those not asked for the longest go first.
         training_threads: CPU threads a background training may use; 0 is half of the cores.
         stop_grace_s: Seconds a training gets to write its checkpoint before it is killed.
         quality_ignored: Kinds of doubt about labels that are not raised, such as
@@ -330,6 +333,7 @@ class ServerSettings(Parsed):
     max_upload_mb: int = 200
     session_expiry_s: int = 3600
     rescan_s: int = 30
+    cache_mb: int = 20 * 1024
     training_threads: int = 0
     stop_grace_s: float = 5.0
     quality_ignored: tuple[str, ...] = ()
@@ -347,6 +351,7 @@ class ServerSettings(Parsed):
                 outside("max_upload_mb", self.max_upload_mb, 1, 10_000),
                 outside("session_expiry_s", self.session_expiry_s, 1, 7 * 86400),
                 outside("rescan_s", self.rescan_s, 0, 86400),
+                outside("cache_mb", self.cache_mb, 100, 100_000_000),
                 outside("training_threads", self.training_threads, 0, 1024),
                 outside("stop_grace_s", self.stop_grace_s, 0, 600),
                 outside("lease_s", self.lease_s, 1, 7 * 86400),

@@ -21,7 +21,8 @@ from sonoloop.store.files import sync_folder
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_LIMIT_BYTES: Final = 20 * 2**30
+DEFAULT_LIMIT_MB: Final = 20 * 1024
+DEFAULT_LIMIT_BYTES: Final = DEFAULT_LIMIT_MB * 2**20
 SPARED_S: Final = 3600.0
 """What was asked for within this time stays, however full the folder is: a training in another
 process may be about to read it."""

@@ -3,16 +3,18 @@
 from pathlib import Path
 
 from sonoloop.errors import ConfigError
+from sonoloop.pacs.cache import DEFAULT_LIMIT_MB
 from sonoloop.pacs.folder import FolderSource
 from sonoloop.pacs.port import StudyArchive
 
 
-def open_source(studies: str, workspace: Path) -> StudyArchive:
+def open_source(studies: str, workspace: Path, *, cache_mb: int = DEFAULT_LIMIT_MB) -> StudyArchive:
     """The source of studies that ``studies`` names.
 
     Args:
         studies: Path of a folder, or http(s) address of the DICOMweb service of a PACS.
         workspace: Where fetched images are kept.
+        cache_mb: Megabytes of 2**20 bytes that these may take.
 
     Raises:
         ConfigError: If it is neither.
@@ -21,7 +23,7 @@ def open_source(studies: str, workspace: Path) -> StudyArchive:
         # Costs a third of a second, and folders do not need it.
         from sonoloop.pacs.dicomweb import DicomWebSource
 
-        return DicomWebSource(studies, workspace)
+        return DicomWebSource(studies, workspace, cache_limit_bytes=cache_mb * 2**20)
     root = Path(studies).expanduser()
     if not root.is_dir():
         raise ConfigError(

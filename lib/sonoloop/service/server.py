@@ -163,7 +163,7 @@ class Service:
             store = Store.open(workspace, url=database_url)
             undo.callback(store.close)
             store.claim()
-            source = open_source(studies, workspace)
+            source = open_source(studies, workspace, cache_mb=server.cache_mb)
             undo.pop_all()
         if shipped_models:
             publish_shipped(store, shipped_models)
