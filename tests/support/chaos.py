@@ -139,12 +139,15 @@ def kill_worker(store: Store, book: Book) -> None:
 def lost_labels(store: Store, acknowledged: list[Acknowledged]) -> list[str]:
     """Labels that were acknowledged and are not there as they were sent."""
     wrong = []
+    queued = {entry.annotation_id for entry in store.outbox.list(limit=None)}
     for label in acknowledged:
         kept = {one.revision: one for one in store.annotations.history(label.image)}
         found = kept.get(label.revision)
         if found is None or (found.reader, found.state) != (label.reader, "submitted"):
             wrong.append(f"revision {label.revision} of {label.image} by {label.reader} is lost")
             continue
+        if found.annotation_id not in queued:
+            wrong.append(f"revision {label.revision} of {label.image} is not in the outbox")
         sent = draw_label(int(found.info["seed"]))
         if label.seed != found.info["seed"] or not np.array_equal(
             store.annotations.mask(found), sent
