@@ -82,7 +82,7 @@ def segmentation(
     dataset.file_meta.ImplementationVersionName = "dcmjs-0.0" if apart else "OTHER"
     dataset.SOPClassUID = UID(LABEL_MAP_STORAGE) if kind == "LABELMAP" else SegmentationStorage
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = "1.2.3.99"
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = UID("1.2.3.99")
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2.3.1", "1.2.3.2"
     dataset.Modality, dataset.Manufacturer = "SEG", "Unspecified"
     dataset.ContentCreatorName = "Roe^Rita"

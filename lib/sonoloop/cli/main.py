@@ -13,6 +13,7 @@ from sonoloop.cli.history import history
 from sonoloop.cli.import_data import import_data
 from sonoloop.cli.predict import predict
 from sonoloop.cli.scenarios import scenarios
+from sonoloop.cli.segmentations import segmentations
 from sonoloop.cli.serve import serve
 from sonoloop.cli.simulate import simulate
 
@@ -34,6 +35,7 @@ app.command()(simulate)
 app.command()(history)
 app.command()(export)
 app.command()(restore)
+app.command()(segmentations)
 app.add_typer(versions.app, name="models")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(outbox.app, name="outbox")

@@ -24,7 +24,7 @@ from sonoloop.errors import DocumentError
 from sonoloop.imaging.dicom_header import PARSE_ERRORS
 from sonoloop.imaging.write_dicom import stable_uid
 from sonoloop.labels import Pathology
-from sonoloop.records import InstanceAddress
+from sonoloop.records import ImageRecord, InstanceAddress
 from sonoloop.reporting.foreign import read_segmentation
 from sonoloop.reporting.identity import checked_header, is_ours
 from sonoloop.reporting.reading import Reading
@@ -32,6 +32,7 @@ from sonoloop.reporting.tracking import TrackedLesion as TrackedLesion
 from sonoloop.reporting.tracking import lesion_masks, track
 
 Geometry = Literal["synthetic", "none"]
+DocumentKind = Literal["segmentation", "report"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,15 +194,21 @@ def _digest(
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
+def series_uid(record: ImageRecord, kind: DocumentKind) -> str:
+    """SeriesInstanceUID of all segmentations, or of all reports, of an image."""
+    image = (record.sop_instance_uid or record.image_id, str(record.frame))
+    return stable_uid(f"sonoloop {kind} series", *image)
+
+
 def _plain(probabilities: Mapping[Pathology, float]) -> dict[str, float]:
     return {str(pathology): value for pathology, value in probabilities.items()}
 
 
-def _address(header: Dataset, reading: Reading, kind: str, digest: str) -> InstanceAddress:
+def _address(header: Dataset, reading: Reading, kind: DocumentKind, digest: str) -> InstanceAddress:
     image = (str(header.SOPInstanceUID), str(reading.record.frame))
     return InstanceAddress(
         study=str(header.StudyInstanceUID),
-        series=stable_uid(f"sonoloop {kind} series", *image),
+        series=series_uid(reading.record, kind),
         instance=stable_uid(f"sonoloop {kind}", *image, digest),
     )
 

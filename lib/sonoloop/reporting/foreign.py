@@ -44,6 +44,8 @@ class SegmentationSource:
         instance_uid: Of the segmentation.
         manufacturer: As the file states it; may be empty.
         creator: Who made the content, for people; may be empty.
+        made_at: Content date and time as ``YYYYMMDDHHMMSS.FFFFFF``; what is not told is missing.
+        number: InstanceNumber; 0 where none is told.
         ours: Written by this program.
     """
 
@@ -52,6 +54,8 @@ class SegmentationSource:
     study_uid: str
     manufacturer: str = ""
     creator: str = ""
+    made_at: str = ""
+    number: int = 0
     ours: bool = False
 
 
@@ -297,6 +301,8 @@ def _source(dataset: Dataset) -> SegmentationSource:
         study_uid=_text(dataset, "StudyInstanceUID"),
         manufacturer=_text(dataset, "Manufacturer"),
         creator=_text(dataset, "ContentCreatorName").replace("^", " ").strip(),
+        made_at=_text(dataset, "ContentDate") + _text(dataset, "ContentTime"),
+        number=int(dataset.get("InstanceNumber") or 0),
         ours=is_ours(dataset),
     )
 
