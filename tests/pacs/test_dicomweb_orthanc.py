@@ -210,6 +210,61 @@ def test_an_address_beside_the_service_is_told(orthanc: Any, workspace: Path, st
         source.scan(store)
 
 
+def test_what_is_stored_comes_back_byte_for_byte(
+    source: DicomWebSource, store: Store, pacs: Pacs, studies: Path
+) -> None:
+    pacs.put("1.2.3", patient_name="Doe^Jane", patient_id="p7")
+    source.scan(store)
+    dataset = pydicom.dcmread(studies / "1.2.3.dcm")
+    dataset.Modality, dataset.SOPClassUID = "SEG", "1.2.840.10008.5.1.4.1.1.66.4"
+    dataset.SOPInstanceUID, dataset.SeriesInstanceUID = "1.2.3.7", "1.2.3.8"
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.save_as(studies / "seg.dcm")
+    content = (studies / "seg.dcm").read_bytes()
+
+    source.store("1.2.3.2", [content])
+
+    (address,) = source.instances("1.2.3.2", "SEG")
+    assert address.instance == "1.2.3.7"
+    assert source.retrieve(address) == content
+    assert [a.instance for a in source.instances("1.2.3.2", "US")] == ["1.2.3"]
+    header = source.header(store.images.get("1.2.3"))
+    assert (str(header.PatientName), header.PatientID) == ("Doe^Jane", "p7")
+
+
+def test_nothing_of_who_it_is_stays_in_the_workspace(
+    source: DicomWebSource, store: Store, pacs: Pacs, studies: Path
+) -> None:
+    pacs.put("1.2.3", patient_name="ZZPLANTED^Jane", study_description="ZZPLANTED",
+             accession_number="ZZPLANTED", jpeg_quality=90)  # fmt: skip
+    assert b"ZZPLANTED" in (studies / "1.2.3.dcm").read_bytes()
+
+    source.scan(store)
+    source.path_of(store.images.get("1.2.3"))
+
+    kept = [path for path in store.paths.root.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".dcm" for path in kept)
+    assert [path for path in kept if b"ZZPLANTED" in path.read_bytes()] == []
+
+
+def test_what_is_new_is_told_by_orthanc_itself(
+    source: DicomWebSource, store: Store, pacs: Pacs
+) -> None:
+    pacs.put("1.2.3")
+    source.scan(store)
+    assert source.scan_news(store) is None
+    pacs.put("1.2.4")
+    pacs.put("1.2.5", series_instance_uid="1.2.3.1", study_instance_uid="1.2.3.2")
+
+    summary = source.scan_news(store)
+
+    assert summary is not None
+    assert (summary.added, summary.removed) == (2, 0)
+    assert sorted(ids(store)) == ["1.2.3", "1.2.4", "1.2.5"]
+    assert source.scan_news(store) is None
+
+
 def fits(path: Path) -> bool:
     return path.stem not in {
         "cine_jpeg_ybr_full_422_65frames_acuson",

@@ -1,7 +1,7 @@
 """The lock, the scanner, the labels, the odd ends."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -68,6 +68,84 @@ def test_a_pacs_that_is_down_is_told_and_tried_again(
     until(lambda: scanner.state.state == "ready")
     assert source.scans > 1
     scanner.close()
+
+
+class TellingSource(FlakySource):
+    """A PACS that says by itself what is new."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up.set()
+        self.news = threading.Event()
+        self.archive = ArchiveState(reachable=True, problem=None, since=0)
+
+    def scan_news(self, store: Store) -> ScanSummary | None:
+        del store
+        if self.news.is_set():
+            self.news.clear()
+            return ScanSummary(added=1)
+        return None
+
+    @property
+    def state(self) -> ArchiveState:
+        return self.archive
+
+
+@pytest.fixture
+def telling(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Scanner, TellingSource, threading.Event]]:
+    monkeypatch.setattr(scanning, "NEWS_S", 0.02)
+    source, changed = TellingSource(), threading.Event()
+    scanner = Scanner(
+        cast(StudyArchive, source), service.store, rescan_s=0, changed=lambda: changed.set()
+    )
+    scanner.start(wait_s=20)
+    changed.clear()
+    yield scanner, source, changed
+    scanner.close()
+
+
+def test_news_of_a_source_are_asked_for_without_a_look_at_everything(
+    telling: tuple[Scanner, TellingSource, threading.Event],
+) -> None:
+    _, source, changed = telling
+
+    source.news.set()
+
+    assert changed.wait(20)
+    assert source.scans == 1
+
+
+def test_a_look_may_be_asked_for(
+    telling: tuple[Scanner, TellingSource, threading.Event], until: Callable[..., None]
+) -> None:
+    scanner, source, _ = telling
+
+    scanner.look_now()
+
+    until(lambda: source.scans == 2)
+
+
+def test_a_pacs_that_failed_somebody_since_the_last_look_is_shown_as_away(
+    telling: tuple[Scanner, TellingSource, threading.Event],
+) -> None:
+    scanner, source, _ = telling
+
+    source.archive = ArchiveState(reachable=False, problem="nobody answers", since=1)
+
+    assert (scanner.state.state, scanner.state.problem) == ("unreachable", "nobody answers")
+
+
+def test_a_pacs_that_stays_away_is_asked_ever_less_often(service: Service) -> None:
+    scanner = Scanner(cast(StudyArchive, FlakySource()), service.store, rescan_s=0)
+
+    pauses = []
+    for _ in range(7):
+        scanner.scan()
+        pauses.append(scanner._pause_s())
+
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
 
 
 def test_new_studies_are_found_and_refused_files_counted(service: Service, studies: Path) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sonoloop.errors import PacsError
+from sonoloop.errors import InstanceRefusedError, NotFoundError, PacsError
 from sonoloop.pacs.port import ArchiveState
 
 
@@ -31,12 +31,15 @@ class ArchiveWatch:
         """Around one question: notes whether it was answered.
 
         Raises:
-            PacsError: As the block does.
+            PacsError, InstanceRefusedError, NotFoundError: As the block does.
         """
         try:
             yield
         except PacsError as error:
             self.told(str(error))
+            raise
+        except (InstanceRefusedError, NotFoundError):
+            self.told(None)  # it answered
             raise
         self.told(None)
 
