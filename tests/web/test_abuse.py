@@ -66,7 +66,6 @@ TABLE: list[tuple[str, str, str, dict[str, Any], int, str]] = [
     ("unknown label", "GET", "/datastore/label?label={id}&tag=final", {}, 404, "has no label"),
     ("unknown info", "GET", "/datastore/image/info?image=nobody", {}, 404, "unknown image"),
     ("unknown route", "GET", "/proxy/dicom/wado/x", {}, 404, "there is nothing at GET"),
-    ("no accounts", "GET", "/auth/", {}, 404, "there is nothing at GET /auth/"),
     ("reload", "POST", "/reload", {}, 404, "there is nothing at POST /reload"),
     ("weights from a client", "PUT", "/model/lesion", {}, 405, "does not answer PUT"),
     ("DICOM SEG", "POST", "/infer/lesion?image={id}&output=dicom_seg", {}, 400, "not supported"),
@@ -196,7 +195,7 @@ TABLE: list[tuple[str, str, str, dict[str, Any], int, str]] = [
     (
         "version tag",
         "PUT",
-        "/datastore/label?image={id}&tag=version_1",
+        "/datastore/label?image={id}&tag=version_one",
         label("a.png", MASK),
         400,
         "tag",

@@ -94,8 +94,8 @@ async def _drain(receive: Receive) -> None:
 class SameSiteOnly:
     """Refuses changes that a page of another site makes a browser send, and hardens answers.
 
-    The server has no accounts yet, so that a browser on the same machine is all the permission
-    there is; browsers say with ``Sec-Fetch-Site`` who asks.
+    Without accounts a browser on the same machine is all the permission there is; browsers say
+    with ``Sec-Fetch-Site`` who asks.
     """
 
     HEADERS: Final = (

@@ -7,7 +7,7 @@ import { at, h, say } from "../dom.js";
  * @typedef {{title: string, text: string, yes: string, field?: string, needed?: boolean}} Question
  */
 
-/** Whose word it is: there are no accounts yet. */
+/** Whose word it is where there are no accounts; else the server takes the name of the account. */
 export const WHO = "dashboard";
 
 /**
