@@ -390,3 +390,33 @@ test("changes of images that are not open outlive a move to the next one, and ar
   assert.deepEqual(marked(viewer.read("a")), [8, 9, 15]);
   assert.equal(session.state.stage, "editing");
 });
+
+test("another reader sees his own revision, and keeps what was not saved yet", async () => {
+  const api = new FakeApi();
+  api.past.set("a", [revision({ revision: 1 }), revision({ revision: 2, reader: "bob", pathology: "benign" })]);
+  api.revisionMasks.set("a/1", maskOf(0));
+  api.revisionMasks.set("a/2", maskOf(5));
+  const { review: session, viewer } = await opened({ api });
+
+  await session.setReader("bob");
+  await settled();
+  assert.deepEqual([marked(viewer.read("a")), session.state.answer.pathology, session.state.earlier.reader], [[5], "benign", "bob"]);
+
+  viewer.paint([9]);
+  await session.setReader("carol");
+  await settled();
+  assert.deepEqual([marked(viewer.read("a")), session.state.earlier, session.state.dirty], [[5, 9], null, true]);
+  await session.submit();
+  assert.equal(api.saved[0].params.base_revision, 0);
+});
+
+test("the AI is asked of the image that the viewer is about to draw, once", async () => {
+  const { viewer, api } = await review();
+
+  viewer.comes("a");
+  viewer.comes("a");
+  viewer.show(A);
+  await settled();
+
+  assert.equal(api.asked.filter((name) => name === "infer").length, 1);
+});

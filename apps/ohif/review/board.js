@@ -109,7 +109,9 @@ export class Board {
     if (retryAt !== (this.review.state.retryAt ?? null)) this.review.patch({ retryAt });
     if (answers && was === "ready") return;
     await this.refresh(); // a stream ends by itself every ten minutes, and does not tell why it is refused
-    if (was !== "ready" && this.review.state.server === "ready") await this.review.desk.open(this.review.viewer.opened());
+    if (was === "ready" || this.review.state.server !== "ready") return;
+    if (was === "down") this.review.patch({ message: null }); // it said that there is no server
+    await this.review.desk.open(this.review.viewer.opened());
   }
 
   /** @param {string} name */
@@ -124,7 +126,9 @@ export class Board {
     if (!this.review.state.readerMayChange) return;
     const reader = name.trim() || NAMELESS;
     this.review.storage.setItem(READER_KEY, reader);
+    if (reader === this.review.state.reader) return;
     this.review.patch({ reader });
+    this.review.desk.renew();
   }
 
   /** @param {Task} task */

@@ -193,6 +193,19 @@ export class Desk {
     this.tell();
   }
 
+  /** Asks everything anew, for another reader: what is not saved yet is his. */
+  renew() {
+    for (const [imageId, work] of this.works) {
+      if (work.dirty) work.renew();
+      else this.works.delete(imageId);
+      if (!work.dirty) this.review.viewer.forget(imageId);
+    }
+    this.#leave();
+    this.current = null;
+    this.openedAt = -Infinity;
+    void this.open(this.review.viewer.opened());
+  }
+
   /** Puts the open image into the state that panels see. */
   tell() {
     const work = this.current;

@@ -51,7 +51,7 @@ export class Loader {
    * @param {Asked} [asked] By somebody else already.
    */
   expect(imageId, asked) {
-    if (this.desk.works.get(imageId)?.loaded) return;
+    if (this.expected?.imageId === imageId || this.desk.works.get(imageId)?.loaded) return;
     this.expected = asked ?? ask(this.api, imageId);
   }
 

@@ -35,6 +35,7 @@ export class Review extends Acting {
     this.desk = new Desk(this);
     this.saving = new Saving(this.desk);
     viewer.onOpened((opened) => void this.desk.open(opened));
+    viewer.onComing((imageId) => this.desk.loader.expect(imageId));
     viewer.onPainted((imageId) => this.desk.painted(imageId));
   }
 

@@ -88,6 +88,16 @@ export class Work {
     this.dirty = !untouched || !areSameAnswers(this.answer, this.savedAnswer);
   }
 
+  /** Forgets what one reader has said of it. */
+  renew() {
+    this.earlier = null;
+    this.base = 0;
+    this.conflict = null;
+    this.submitted = false;
+    this.loaded = false;
+    this.lent = false;
+  }
+
   /**
    * What is on the screen is what is kept.
    * @param {Uint8Array} mask

@@ -6,15 +6,14 @@ import { imageOfAddress, partsOf } from "./ids.js";
 import { CAP, Labelmaps, NotOpenError } from "./labelmaps.js";
 import { loginAddress, routeOf } from "./navigation.js";
 import { Overlay } from "./overlay.js";
+import { Strokes } from "./strokes.js";
 import { Tools } from "./tools.js";
-import { view, watch } from "./watching.js";
+import { coming, view, watch } from "./watching.js";
 
 /** @typedef {import("./watching.js").View} View */
 /** @typedef {import("./types").Opened} Opened */
 /** @typedef {import("./types").Viewer} Viewer */
 /** @typedef {import("../review/types").Tool} Tool */
-
-const SETTLE_MS = 80; // a stroke changes the mask many times a second
 
 /** @implements {Viewer} */
 export class OhifViewer {
@@ -32,12 +31,12 @@ export class OhifViewer {
     this.openedListeners = new Set();
     /** @type {Set<(imageId: string) => void>} */
     this.paintedListeners = new Set();
+    /** @type {Set<(imageId: string) => void>} */
+    this.comingListeners = new Set();
     /** @type {(() => void)[]} */
     this.stops = [];
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.settling = undefined;
+    this.strokes = new Strokes(() => this.#painted());
     this.writing = false;
-    this.pressed = false;
     this.wantedFrame = "";
     /** @type {Tool | null} The one in hand. */
     this.tool = null;
@@ -48,20 +47,12 @@ export class OhifViewer {
   start() {
     const { cornerstone, cornerstoneTools } = this.host.libraries;
     const modified = cornerstoneTools.Enums.Events.SEGMENTATION_DATA_MODIFIED;
-    const changed = () => this.#changed();
-    cornerstone.eventTarget.addEventListener(modified, changed);
-    const press = () => (this.pressed = true);
-    const release = () => {
-      this.pressed = false;
-      if (this.settling) changed(); // a stroke is one step, however long it took
+    const changed = () => {
+      if (!this.writing && this.current) this.strokes.changed();
     };
-    window.addEventListener("pointerdown", press, true);
-    window.addEventListener("pointerup", release, true);
-    window.addEventListener("pointercancel", release, true);
+    cornerstone.eventTarget.addEventListener(modified, changed);
     this.stops = [
-      () => window.removeEventListener("pointerdown", press, true),
-      () => window.removeEventListener("pointerup", release, true),
-      () => window.removeEventListener("pointercancel", release, true),
+      this.strokes.watch(window),
       watch(this.host, () => this.#look()),
       () => cornerstone.eventTarget.removeEventListener(modified, changed),
     ];
@@ -72,9 +63,9 @@ export class OhifViewer {
 
   /** Ends it; to be called when OHIF leaves the mode. */
   stop() {
+    this.strokes.finish();
     for (const stop of this.stops) stop();
     this.stops = [];
-    clearTimeout(this.settling);
     this.shade.hide();
     this.masks.packAll();
     this.#open(null);
@@ -89,6 +80,12 @@ export class OhifViewer {
   onOpened(listener) {
     this.openedListeners.add(listener);
     return () => void this.openedListeners.delete(listener);
+  }
+
+  /** @param {(imageId: string) => void} listener */
+  onComing(listener) {
+    this.comingListeners.add(listener);
+    return () => void this.comingListeners.delete(listener);
   }
 
   /** @param {(imageId: string) => void} listener */
@@ -232,8 +229,15 @@ export class OhifViewer {
   #look() {
     const now = this.#now();
     if (now && this.#goesOn(now)) return;
+    if (!now && !this.current) this.#comes();
     if (now && this.current) this.shade.follow(now.image.imageId, now.image, now.viewport);
     if (now ? now.viewedId !== this.current?.viewedId || now.viewport !== this.current.viewport : this.#isGone()) this.#open(now);
+  }
+
+  /** Tells what the viewer is about to draw, unless the address has told it already. */
+  #comes() {
+    const imageId = imageOfAddress(window.location.search) ?? coming(this.host);
+    if (imageId) for (const listener of this.comingListeners) listener(imageId);
   }
 
   /**
@@ -256,27 +260,18 @@ export class OhifViewer {
 
   /** @param {View | null} now */
   #open(now) {
-    clearTimeout(this.settling);
-    this.settling = undefined;
+    this.strokes.finish();
     this.current = now;
     this.history.begin(null);
     const opened = this.opened();
     for (const listener of this.openedListeners) listener(opened);
   }
 
-  #changed() {
-    if (this.writing || !this.current) return;
-    const { imageId } = this.current.image;
-    clearTimeout(this.settling);
-    this.settling = setTimeout(() => this.#settle(imageId), SETTLE_MS);
-  }
-
-  /** @param {string} imageId */
-  #settle(imageId) {
-    if (this.pressed) return; // the stroke goes on
-    this.settling = undefined;
-    const mask = this.masks.read(imageId);
-    if (mask) this.history.note(mask);
+  #painted() {
+    const imageId = this.current?.image.imageId;
+    const mask = imageId && this.masks.read(imageId);
+    if (!imageId || !mask) return;
+    this.history.note(mask);
     for (const listener of this.paintedListeners) listener(imageId);
   }
 

@@ -6,6 +6,8 @@ export interface Viewer {
   opened(): Opened | null;
   /** Called when another image is open, and with null when none is. */
   onOpened(listener: (opened: Opened | null) => void): () => void;
+  /** Called, perhaps often, with the image that is about to be drawn, while none is open. */
+  onComing(listener: (imageId: string) => void): () => void;
   /** Called after a tool, undo or redo has changed the mask of the open image. */
   onPainted(listener: (imageId: string) => void): () => void;
 

@@ -89,6 +89,19 @@ export function spacingOf(instance) {
 }
 
 /**
+ * @param {Host} host
+ * @returns {string | null} Id of the image that the active viewport will draw first; null while nobody knows.
+ */
+export function coming(host) {
+  const { viewportGridService, displaySetService } = host.services;
+  const { activeViewportId, viewports } = viewportGridService.getState();
+  const uid = viewports.get(activeViewportId)?.displaySetInstanceUIDs?.[0];
+  const instance = uid && displaySetService.getDisplaySetByUID(uid)?.instances?.[0];
+  if (instance?.Modality !== MODALITY) return null;
+  return imageIdOf(instance.SOPInstanceUID, Number(instance.NumberOfFrames ?? 1) > 1 ? 0 : null);
+}
+
+/**
  * Looks again whenever the viewer may show another picture.
  * @param {Host} host
  * @param {() => void} look

@@ -31,6 +31,11 @@ export class FakeViewer {
     return () => {};
   }
 
+  onComing(listener) {
+    this.comes = listener;
+    return () => {};
+  }
+
   onTool() {
     return () => {};
   }
