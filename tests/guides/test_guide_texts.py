@@ -6,8 +6,8 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 
@@ -20,7 +20,7 @@ UNIT = DOCS / "systemd" / "sonoloop.service"
 MAX_PICTURE_BYTES = 250_000
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s#]+)(?:#[^)]*)?\)")
-PROGRAM = re.compile(r"(?:^|[\s/])sonoloop(?= (?:[a-z]|--))")
+PROGRAM = re.compile(r"(?:^|(?<!-u)\s|/bin/)sonoloop(?= [a-z]+\b)")
 
 
 def links(path: Path) -> list[str]:
@@ -57,13 +57,13 @@ def commands(path: Path) -> Iterator[list[str]]:
 
 def complaint(words: list[str]) -> str | None:
     """What is wrong with a call, or None: an unknown command or option."""
-    command: click.Command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app)
     rest = list(words)
-    while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+    while (known_commands := getattr(command, "commands", None)) and not rest[0].startswith("-"):
         name = rest.pop(0)
-        if name not in command.commands:
+        if name not in known_commands:
             return f"there is no command {name!r} in {words}"
-        command = command.commands[name]
+        command = known_commands[name]
     known = {option for param in command.params for option in (*param.opts, *param.secondary_opts)}
     unknown = [
         w for w in rest if w.startswith("--") and w.partition("=")[0] not in {*known, "--help"}
