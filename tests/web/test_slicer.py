@@ -316,7 +316,7 @@ def test_where_there_are_accounts_the_module_works_with_a_token(site: Any, tmp_p
     client.update_auth(token)
     assert client.auth_valid_token()
 
-    # the module's own download of the picture carries the token too
+    # Slicer's own downloads send the token when docs/accounts.md was followed
     strategy = next(iter(client.info()["strategies"]))
     sample = client.next_sample(strategy, {})
     address = f"{site.url}/datastore/image?image={quote_plus(sample['id'])}"
