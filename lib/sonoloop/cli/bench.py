@@ -146,3 +146,50 @@ def rollback(
         )
         if json_file:
             json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+@app.command()
+def pacs(
+    studies: Annotated[
+        int, typer.Option(min=1, help="Studies of the folder and of the PACS.")
+    ] = 1000,
+    calls: Annotated[int, typer.Option(min=5, help="Measurements of each call.")] = 50,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures there too.")
+    ] = None,
+) -> None:
+    """Worklist, next sample and new studies among many, over a folder and over an Orthanc.
+
+    Orthanc is measured where Debian's packages orthanc and orthanc-dicomweb are installed.
+
+    Example: sonoloop bench pacs --studies 1000 --json pacs.json
+    """
+    with errors_told(), tempfile.TemporaryDirectory(prefix="sonoloop-bench-") as folder:
+        from sonoloop.cli.bench_pacs import measure
+
+        figures = measure(
+            studies=studies, calls=calls, folder=Path(folder), say=lambda text: err.print(text)
+        )
+        _show_pacs(figures)
+        if json_file:
+            json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def _show_pacs(figures: dict[str, Any]) -> None:
+    title = f"{figures['studies']:,} studies"
+    table = Table("studies in", "call", "p50 ms", "p95 ms", "max ms", title=title)
+    for name, place in figures["places"].items():
+        for call, row in (place["calls"] | {"new study seen": place["new_study"]}).items():
+            table.add_row(
+                name, call, *(f"{row[key]:.0f}" for key in ("p50_ms", "p95_ms", "max_ms"))
+            )
+    out.print(table)
+    for name, place in figures["places"].items():
+        out.print(
+            f"{name}: every image known {place['known_s']:.1f} s after the start, "
+            f"{place['rss_mb']:.0f} MB"
+        )
+    out.print(
+        f"load of the machine {figures['load_before']:.1f} before, {figures['load_after']:.1f} "
+        f"after, {figures['cores']} cores"
+    )

@@ -3,6 +3,7 @@
 import http.client
 import json
 import multiprocessing
+import os
 import socket
 import statistics
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,23 +41,41 @@ CLIENT_COUNTS = (1, 2, 4, 8)
 Figures = dict[str, Any]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class RunningServer:
-    """A server process of our own on a free port, ended on leaving."""
+    """A server process of our own on a free port, ended on leaving.
 
-    def __init__(self, studies: Path, workspace: Path) -> None:
-        port = _free_port()
+    Args:
+        studies: Folder of studies or address of a PACS.
+        workspace: Of the server; its log is written beside.
+        options: More of ``sonoloop serve``.
+        environment: Variables beside those of this process.
+    """
+
+    def __init__(
+        self,
+        studies: Path | str,
+        workspace: Path,
+        *,
+        options: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        port = free_port()
         self.address = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "sonoloop", "serve"]
         command += ["--studies", str(studies), "--workspace", str(workspace), "--port", str(port)]
+        command += options
         self._log = (workspace.parent / f"{workspace.name}.log").open("wb")
         began = time.perf_counter()
-        self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
+        self._process = subprocess.Popen(
+            command, stdout=self._log, stderr=self._log, env={**os.environ, **(environment or {})}
+        )
         self.start_s = self._wait(began)
 
     def _wait(self, began: float) -> float:
