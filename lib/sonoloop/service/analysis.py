@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -102,7 +102,9 @@ class Analysis:
         sessions: Sessions,
         inference: InferenceService,
         building: Path,
+        told: Callable[[str, Findings], None] = lambda _image_id, _findings: None,
     ) -> None:
+        self._told = told
         self._images = images
         self._sessions = sessions
         self._inference = inference
@@ -134,7 +136,10 @@ class Analysis:
             ImageReadError: If its file cannot be read any more.
             BusyError: If the models are not loaded in time.
         """
-        return self._inference.analyse(self.image_of_store(image_id))
+        record = self._images.record(image_id)
+        findings = self._inference.analyse(self._images.load(record))
+        self._told(record.image_id, findings)
+        return findings
 
     def of_session(self, session_id: str, *, frame: int = 0) -> Findings:
         """Findings of the image of a session; of a cine those of one frame, from 0.

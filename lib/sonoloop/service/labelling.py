@@ -22,6 +22,8 @@ MAX_SECONDS: Final = 24 * 3600.0
 MAX_INFO_CHARS: Final = 64 * 1024
 MAX_SEGMENTS: Final = 64
 MAX_REVISION: Final = 2**31 - 1
+SUGGESTION: Final = "suggestion"
+"""Name under which the server keeps with a label what its models had told the reader."""
 
 SubmittedState = Literal["draft", "submitted"]
 """What a reader can say of his own label; the other states are for reviewers."""
@@ -78,7 +80,11 @@ def parse_submission(params: Mapping[str, Any]) -> Submission:
             for value, name in segments.items()
             if name.lower() in (Pathology.BENIGN, Pathology.MALIGNANT)
         },
-        info={name: value for name, value in params.items() if value is not None},
+        info={
+            name: value
+            for name, value in params.items()
+            if value is not None and name != SUGGESTION
+        },
         base_revision=_revision(params.get("base_revision")),
         state=_state(params.get("state")),
     )

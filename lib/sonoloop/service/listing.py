@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sonoloop.records import Annotation, AssignmentProgress, ImageRecord, Job, Lease, Review, Skip
 from sonoloop.service.label_versions import listed
+from sonoloop.service.labelling import SUGGESTION
 
 SERVER_ONLY: Final = frozenset({"studies", "consensus"})
 """Parts of a job's request that are no client's business."""
@@ -85,7 +86,8 @@ def label_json(annotation: Annotation) -> dict[str, Any]:
         "revision": annotation.revision,
         "ts": int(annotation.created_at.timestamp()),
     }
-    return annotation.info | {name: value for name, value in known.items() if value is not None}
+    told = {name: value for name, value in annotation.info.items() if name != SUGGESTION}
+    return told | {name: value for name, value in known.items() if value is not None}
 
 
 def revision_json(annotation: Annotation) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from sonoloop.labels import Pathology
 from sonoloop.records import Annotation, ImageRecord, InstanceAddress, Lesion, ModelTask
 from sonoloop.reporting.reading import Reading
 from sonoloop.service.inference import TASKS
+from sonoloop.service.labelling import SUGGESTION
+from sonoloop.service.suggestions import mask_digest
 from sonoloop.settings import WriteBackSettings
 from sonoloop.store.outbox_entries import DocumentKind
 from sonoloop.store.store import Store
@@ -86,11 +88,12 @@ def reading_of(store: Store, record: ImageRecord, annotation: Annotation) -> Rea
     """
     is_draft = annotation.tag == "original"
     draft = annotation if is_draft else _draft(store, annotation)
-    told = _told(draft)
+    mask = _mask(store, record, annotation)
+    told = _told(annotation, draft)
     models = _models(told, annotation.source_model)
     return Reading(
         record=record,
-        mask=_mask(store, record, annotation),
+        mask=mask,
         state="draft" if is_draft else "final",
         reader="" if is_draft else annotation.reader,
         assessed_at=annotation.created_at,
@@ -99,7 +102,7 @@ def reading_of(store: Store, record: ImageRecord, annotation: Annotation) -> Rea
         models=models,
         lesions=_lesions(told),
         probabilities=_probabilities(told.get("probabilities")),
-        proposed=_mask(store, record, draft) if draft and not is_draft else None,
+        proposed=None if is_draft else _proposed(store, record, draft, told, mask),
     )
 
 
@@ -123,10 +126,22 @@ def _mask(store: Store, record: ImageRecord, annotation: Annotation) -> LabelMap
     return store.annotations.mask(annotation)
 
 
-def _told(draft: Annotation | None) -> Mapping[str, Any]:
-    """The ``params`` of the model's answer that were kept with its draft."""
-    told = draft.info.get("params") if draft else None
+def _told(annotation: Annotation, draft: Annotation | None) -> Mapping[str, Any]:
+    """What the model said, as it was kept with the answer or with its draft."""
+    told = annotation.info.get(SUGGESTION) or (draft.info.get("params") if draft else None)
     return told if isinstance(told, dict) else {}
+
+
+def _proposed(
+    store: Store,
+    record: ImageRecord,
+    draft: Annotation | None,
+    told: Mapping[str, Any],
+    mask: LabelMap,
+) -> LabelMap | None:
+    if told.get("mask_digest") == mask_digest(mask):
+        return mask
+    return _mask(store, record, draft) if draft else None
 
 
 def _models(told: Mapping[str, Any], source_model: str | None) -> dict[ModelTask, str]:

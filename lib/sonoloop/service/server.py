@@ -21,6 +21,7 @@ from sonoloop.service.analysis import Analysis
 from sonoloop.service.background import BackgroundJobs
 from sonoloop.service.batch import BatchService
 from sonoloop.service.board import Dashboard
+from sonoloop.service.foreign_watch import ForeignWatch
 from sonoloop.service.images import ImageLibrary
 from sonoloop.service.inference import InferenceService, PipelineLoader
 from sonoloop.service.info import DESCRIPTION, NAME, InfoBoard, InfoSources
@@ -37,6 +38,7 @@ from sonoloop.service.scoring import ScoringService
 from sonoloop.service.sessions import Sessions
 from sonoloop.service.shipped import publish_shipped
 from sonoloop.service.strategies import Handed, hand_out
+from sonoloop.service.suggestions import Suggestions
 from sonoloop.service.training import TrainingService, WorkerCommand, worker_command
 from sonoloop.service.triggers import Triggers
 from sonoloop.service.uploads import Uploads
@@ -63,6 +65,7 @@ class Service:
         sessions: Images of clients that stay outside the store.
         uploads: Images that clients add to it.
         analysis: Findings on images of the store, of sessions, and sent along.
+        suggestions: What the models told readers.
         labelling: Keeps what readers submit.
         versions: Which models serve, and who may change that.
         triggers: Trainings that begin by themselves.
@@ -97,7 +100,10 @@ class Service:
         self.acquisition = AcquisitionService(store, inference, self.jobs, studies=training.studies)
         self.sessions = Sessions(store.paths.sessions, max_expiry_s=server.session_expiry_s)
         self.uploads = Uploads(store)
-        self.analysis = Analysis(self.images, self.sessions, inference, store.paths.cache)
+        self.suggestions = Suggestions()
+        self.analysis = Analysis(
+            self.images, self.sessions, inference, store.paths.cache, self.suggestions.remember
+        )
         self.labelling = Labelling(store)
         self.versions = Versions(store, inference)
         self.triggers = Triggers(store, training, server.triggers)
@@ -110,8 +116,9 @@ class Service:
         self.job_board = JobBoard(store.jobs, training.log_tail)
         self.logs = Logs(store.paths.logs)
         self.scanner = Scanner(
-            source, store, rescan_s=server.rescan_s, changed=lambda: self._count_refusals()
+            source, store, rescan_s=server.rescan_s, changed=lambda: self._looked()
         )
+        self._foreign = ForeignWatch(store, source, server.foreign_seg)
         self.outbox = Outbox(store, source, server.write_back, changed=lambda: self.info.touch())
         self._refused = 0
         sources = InfoSources(
@@ -229,6 +236,7 @@ class Service:
             StaleRevisionError: If the reader has saved another since; both are kept.
         """
         record = self.images.record(image)
+        submission = self.suggestions.added_to(submission, record.image_id)
         annotation = self.labelling.save(record, tag, submission, file=file)
         client = submission.info.get("client_id")
         if isinstance(client, str) and client not in ("", annotation.reader):
@@ -310,6 +318,10 @@ class Service:
                 for record in self.store.images.list()
             },
         }
+
+    def _looked(self) -> None:
+        self._foreign.look()
+        self._count_refusals()
 
     def _count_refusals(self) -> None:
         self._refused = len(self.store.images.refusals())
