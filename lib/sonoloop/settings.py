@@ -285,6 +285,9 @@ class TrainingTriggers(Parsed):
         )
 
 
+ForeignMode = Literal["off", "draft", "trusted"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteBackSettings(Parsed):
     """What goes back to the archive the studies come from.
@@ -326,6 +329,8 @@ class ServerSettings(Parsed):
         gate: When a new model takes the place of the serving one.
         triggers: When a training begins by itself.
         write_back: What goes back to the archive.
+        foreign_seg: Segmentations of other programs in the archive become annotations: ``draft``,
+            ``trusted`` (they count as submitted), or not at all.
     """
 
     host: str = "127.0.0.1"
@@ -343,6 +348,7 @@ class ServerSettings(Parsed):
     gate: GateSettings = GateSettings()
     triggers: TrainingTriggers = TrainingTriggers()
     write_back: WriteBackSettings = WriteBackSettings()
+    foreign_seg: ForeignMode = "off"
 
     def __post_init__(self) -> None:
         raise_if_any(

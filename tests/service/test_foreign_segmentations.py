@@ -24,6 +24,7 @@ from sonoloop.reporting.documents import documents_for
 from sonoloop.reporting.foreign import ForeignSegment, SegmentationSource
 from sonoloop.reporting.reading import Reading
 from sonoloop.service.foreign import ForeignSummary, import_segmentations, pathology_of, tally
+from sonoloop.service.foreign_watch import ForeignWatch
 from sonoloop.store.annotations import NewAnnotation
 from sonoloop.store.store import Store
 
@@ -281,3 +282,65 @@ def test_the_command_names_no_new_workspace(tmp_path: Path) -> None:
 
     assert run.exit_code == 1
     assert not (tmp_path / "none").exists()
+
+
+class TestTheWatch:
+    def test_takes_what_is_new_and_reads_nothing_twice(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read: list[str] = []
+        retrieve = FolderSource.retrieve
+
+        def counted(source: FolderSource, address: Any) -> bytes:
+            read.append(address.instance)
+            return retrieve(source, address)
+
+        monkeypatch.setattr(FolderSource, "retrieve", counted)
+        watch = ForeignWatch(site.store, site.source, "trusted")
+        site.put([(MASK, site.image, 1, 1)], "1.2.3.1")
+        site.put([(MASK, "1.2.3.4", 1, 1)], "1.2.3.2")
+        for _ in range(3):
+            site.source.scan(site.store)
+            watch.look()
+
+        assert len(site.store.annotations.history(site.image)) == 1
+        assert sorted(read) == ["1.2.3.1", *["1.2.3.2"] * 3]  # whose image may still come
+
+    def test_is_off_unless_it_is_wanted(self, site: Site) -> None:
+        site.put([(MASK, site.image, 1, 1)])
+        site.source.scan(site.store)
+        ForeignWatch(site.store, site.source, "off").look()
+
+        assert site.store.annotations.history(site.image) == []
+
+    def test_studies_take_turns(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[str] = []
+        studies = [f"1.2.{number}" for number in range(10, 55)]
+        records = {study: [site.store.images.get(site.image)] for study in studies}
+
+        def noted(_: FolderSource, study: str, __: str) -> list[Any]:
+            asked.append(study)
+            return []
+
+        monkeypatch.setattr("sonoloop.service.foreign.images_by_study", lambda _: records)
+        monkeypatch.setattr(FolderSource, "instances", noted)
+        watch = ForeignWatch(site.store, site.source, "draft")
+        for _ in range(3):
+            watch.look()
+
+        assert [set(asked[:20]), set(asked[20:40]), set(asked[40:])] == [
+            set(studies[:20]),
+            set(studies[20:40]),
+            {*studies[40:], *studies[:15]},
+        ]
+
+    def test_outlives_a_pacs_that_is_away(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def away(*_: object) -> None:
+            raise PacsError("the PACS is down")
+
+        monkeypatch.setattr(FolderSource, "instances", away)
+        ForeignWatch(site.store, site.source, "draft").look()
+
+        assert "cannot be looked for: the PACS is down" in caplog.text

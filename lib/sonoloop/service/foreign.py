@@ -14,7 +14,7 @@ does. Reasons for which one is not taken:
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -55,6 +55,7 @@ class ForeignSummary:
         known: Annotations that were registered before.
         annotations: Registered now.
         refused: Not taken; the locator is the segmentation's UID.
+        read: UIDs of those that were read, ours too.
     """
 
     studies: int = 0
@@ -62,6 +63,7 @@ class ForeignSummary:
     known: int = 0
     annotations: int = 0
     refused: list[Refusal] = field(default_factory=list)
+    read: set[str] = field(default_factory=set)
 
     def refuse(self, instance: str, code: str, message: str) -> None:
         """Note that a segmentation was not taken."""
@@ -73,6 +75,8 @@ def import_segmentations(
     archive: DicomArchive,
     *,
     trusted: bool = False,
+    studies: Collection[str] | None = None,
+    leave_out: Collection[str] = (),
     progress: Progress | None = None,
 ) -> ForeignSummary:
     """Register the segmentations of others that lie in the archive and are new here.
@@ -81,6 +85,8 @@ def import_segmentations(
         store: Its images are looked up; studies without one are not asked for.
         archive: Where the studies are.
         trusted: Count them as submitted; else they are drafts, which count for nothing yet.
+        studies: UIDs of the studies to look into; None is all.
+        leave_out: UIDs of segmentations that need not be read.
         progress: Told after every study.
 
     Raises:
@@ -89,12 +95,11 @@ def import_segmentations(
     """
     summary = ForeignSummary()
     keys = store.annotations.import_keys()
-    studies: dict[str, list[ImageRecord]] = {}
-    for record in store.images.list():
-        if record.study_instance_uid and record.sop_instance_uid:
-            studies.setdefault(record.study_instance_uid, []).append(record)
-    for done, (study, records) in enumerate(studies.items(), start=1):
-        found = _read_all(archive, study, records, summary)
+    images = images_by_study(store)
+    chosen = [study for study in images if studies is None or study in studies]
+    for done, study in enumerate(chosen, start=1):
+        records = images[study]
+        found = _read_all(archive, study, records, leave_out, summary)
         for image, segments in _by_image(found, records, summary):
             if _key(segments[0], image) in keys:
                 summary.known += 1
@@ -102,21 +107,35 @@ def import_segmentations(
                 _register(store, image, segments, summary, trusted=trusted)
         summary.studies = done
         if progress is not None:
-            progress(done, len(studies))
+            progress(done, len(chosen))
     for refusal in summary.refused:
         logger.info("segmentation %s not taken: %s", refusal.locator, refusal.message)
     return summary
 
 
+def images_by_study(store: Store) -> dict[str, list[ImageRecord]]:
+    """The DICOM images in sight by the UID of their study, oldest first."""
+    studies: dict[str, list[ImageRecord]] = {}
+    for record in store.images.list():
+        if record.study_instance_uid and record.sop_instance_uid:
+            studies.setdefault(record.study_instance_uid, []).append(record)
+    return studies
+
+
 def _read_all(
-    archive: DicomArchive, study: str, records: Sequence[ImageRecord], summary: ForeignSummary
+    archive: DicomArchive,
+    study: str,
+    records: Sequence[ImageRecord],
+    leave_out: Collection[str],
+    summary: ForeignSummary,
 ) -> list[ForeignSegment]:
     """Segments of others in the study, oldest segmentation first."""
     ours = {series_uid(record, "segmentation") for record in records}
     found: list[tuple[ForeignSegment, ...]] = []
     for address in archive.instances(study, "SEG"):
-        if address.series in ours:
+        if address.series in ours or address.instance in leave_out:
             continue
+        summary.read.add(address.instance)
         segments = _read(archive, address, summary)
         if segments and segments[0].source.ours:
             continue
