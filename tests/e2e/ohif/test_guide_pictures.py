@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -14,16 +15,15 @@ from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
 from ohif_screen import CHANGED, PREDICTED, SUBMITTED, Screen
-from sonoloop.imaging.masks import encode_label_map
 
 DOCS: Final = Path(__file__).parents[3] / "docs"
 IMAGES: Final = DOCS / "images"
 GUIDES: Final = ("radiologist.md", "it.md", "slicer.md")
 PREFIX: Final = "guide-"
-WIDTH_PX: Final = 1280
-COLOURS: Final = (200, 128, 80, 48)
+WIDTH_PX: Final = 1200
+COLOURS: Final = (256, 200, 128, 80, 48)
 MAX_BYTES: Final = 250_000
-MODE: Final = "Review breast ultrasound"
+MODE: Final = "Breast review"
 PASSWORD: Final = "synthetic images only"
 
 TAKEN: Final = frozenset(
@@ -56,7 +56,9 @@ def keep(page: Page, name: str) -> None:
     picture = picture.resize((WIDTH_PX, height), Image.Resampling.LANCZOS)
     for colours in COLOURS:
         stream = BytesIO()
-        few = picture.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        few = picture.quantize(
+            colours, method=Image.Quantize.MEDIANCUT, kmeans=3, dither=Image.Dither.NONE
+        )
         few.save(stream, "PNG", optimize=True)
         if stream.tell() <= MAX_BYTES:
             break
@@ -80,7 +82,7 @@ if os.environ.get("SONOLOOP_DOCS_IMAGES"):
         def finding(patient: str) -> str:
             answer = requests.get(f"{server.url}/datastore/?output=all", timeout=30).json()
             infos = [entry["image"]["info"] for entry in answer["objects"].values()]
-            return next(i["StudyInstanceUID"] for i in infos if i["PatientID"] == patient)
+            return str(next(i["StudyInstanceUID"] for i in infos if i["PatientID"] == patient))
 
         return finding
 
@@ -110,13 +112,11 @@ if os.environ.get("SONOLOOP_DOCS_IMAGES"):
         keep(screen.page, "explained")
         explain.click()
 
-        columns = shown.lesion.shape[1]
-        ys, xs = shown.lesion.nonzero()
-        right, middle = float(xs.max()), float(ys.mean())
+        rows, columns = shown.lesion.nonzero()
+        top = float(rows.min())
+        middle = float(columns[rows == rows.min()].mean())
         screen.page.keyboard.press("b")
-        screen.drag(
-            (right - 4, middle - 6), (right + 0.02 * columns, middle), (right - 4, middle + 8)
-        )
+        screen.drag((middle - 6, top), (middle, top - 3), (middle + 6, top))
         screen.until_stage(CHANGED)
         screen.panel.locator("label[data-value=benign]").click()
         screen.panel.locator("label[data-value='3']").click()
@@ -127,27 +127,27 @@ if os.environ.get("SONOLOOP_DOCS_IMAGES"):
         keep(screen.page, "submitted")
 
     def test_conflict(
-        server: Any, open_screen: Callable[..., Screen], study_of: Callable[[str], str]
+        server: Any,
+        open_screen: Callable[..., Screen],
+        new_reader: Callable[[], BrowserContext],
+        study_of: Callable[[str], str],
     ) -> None:
-        screen = open_screen(server.url, forgiven=("409",))
-        screen.study(study_of("PHANTOM-03"))
-        screen.until_stage(PREDICTED)
-        shown = screen.shown()
-        assert shown is not None
-        reader = screen.page.evaluate(
-            "document.querySelector('sonoloop-panel').shadowRoot.querySelector('.who input').value"
+        """One reader in two windows."""
+        screen, other = (
+            open_screen(server.url, context=new_reader(), forgiven=("409",)) for _ in range(2)
         )
-        told = {"params": f'{{"reader": "{reader}", "pathology": "malignant", "birads": "4B"}}'}
-        mask = encode_label_map(shown.lesion.astype("uint8"), ".png", None)
-        requests.put(
-            f"{server.url}/datastore/label?image={shown.image}",
-            data=told,
-            files={"label": ("label.png", mask)},
-            timeout=30,
-        ).raise_for_status()
+        for window in (screen, other):
+            window.study(study_of("PHANTOM-04"))
+            window.until_stage(PREDICTED)
+        other.panel.locator("label[data-value=malignant]").click()
+        other.panel.locator("label[data-value='4B']").click()
+        other.panel.locator("[data-part=submit]").click()
+        other.until_stage(SUBMITTED)
+        screen.page.bring_to_front()
         screen.panel.locator("label[data-value=benign]").click()
+        screen.until_stage(CHANGED)
         screen.panel.locator("[data-part=submit]").click()
-        screen.panel.locator("dialog[data-dialog=conflict]").wait_for()
+        screen.panel.locator("dialog[data-dialog=conflict]").wait_for(timeout=20_000)
 
         keep(screen.page, "conflict")
         screen.panel.locator("[data-answer=theirs]").click()
@@ -217,7 +217,7 @@ if os.environ.get("SONOLOOP_DOCS_IMAGES"):
 
     def test_login(server: Any, new_reader: Callable[[], BrowserContext]) -> None:
         """The last one: from here on the server wants a name."""
-        program = Path(os.sys.executable).parent / "sonoloop"
+        program = Path(sys.executable).parent / "sonoloop"
         subprocess.run(
             [str(program), "accounts", "add", "anna", "--workspace", str(server.workspace)],
             input=f"{PASSWORD}\n",
