@@ -21,7 +21,7 @@ const COLOURS = `
 `;
 
 const FRAME = `
-:host { display: block; container-type: inline-size; min-width: 200px; color: var(--text); background: var(--back);
+:host { display: block; position: relative; container-type: inline-size; min-width: 200px; color: var(--text); background: var(--back);
   font: 13px/1.45 Inter, system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; ${COLOURS} }
 :host, * { box-sizing: border-box; }
 [hidden] { display: none !important; }
