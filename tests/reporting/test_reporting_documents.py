@@ -225,6 +225,59 @@ def test_documents_belong_to_the_patient_and_study_of_the_image(kind: str, make:
         assert written.ContentQualification == "RESEARCH"
 
 
+def test_the_metadata_of_a_pacs_is_header_enough(make: Any) -> None:
+    for kind in ("korean", "cine", "jpeg"):
+        image = make.images[kind]()
+        del image.PixelData
+        told = Dataset.from_json(image.to_json_dict())
+        reading = make.reading(image, make.frame_of(image))
+
+        assert documents_for(told, reading).all == documents_for(image, reading).all
+
+
+def test_odd_headers_are_carried_as_they_are(mono: Dataset, make: Any) -> None:
+    odd: dict[str, Any] = {
+        "PatientID": ["A", "B"],
+        "PatientName": "No Caret",
+        "PatientSex": "X",
+        "PatientBirthDate": "sometime",
+        "StudyDate": "2024",
+        "StudyTime": "25:61",
+        "StudyID": "longer than the sixteen characters of SH",
+        "Laterality": "middle",
+        "InstanceNumber": None,
+        "FrameOfReferenceUID": "1.2.3",
+        "ImagePositionPatient": [0, "1"],
+        "ImageOrientationPatient": [1, 0, 0],
+    }
+    for keyword, value in odd.items():
+        setattr(mono, keyword, value)
+    for document in documents_for(mono, make.reading(mono)).all:
+        written = parsed(document)
+
+        for keyword in list(odd)[:7]:
+            assert written[keyword].value == mono[keyword].value
+        assert written.get("FrameOfReferenceUID") != "1.2.3"
+
+
+@pytest.mark.parametrize("keyword", ["Rows", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID"])
+def test_a_header_without_what_is_needed_is_refused(keyword: str, mono: Dataset, make: Any) -> None:
+    reading = make.reading(mono)
+    del mono[keyword]
+
+    with pytest.raises(DocumentError, match=r"no UID|tells Nonex128 pixels"):
+        documents_for(mono, reading)
+
+
+def test_a_value_that_cannot_be_parsed_is_refused(mono: Dataset, make: Any) -> None:
+    reading = make.reading(mono)
+    raw = pydicom.dataelem.RawDataElement(pydicom.tag.Tag("Rows"), "US", 3, b"one", 0, False, True)
+    mono._dict[raw.tag] = raw
+
+    with pytest.raises(DocumentError, match="Rows of the image cannot be parsed"):
+        documents_for(mono, reading)
+
+
 def test_geometry_is_the_images_own_where_it_tells_all_of_it(make: Any) -> None:
     own, mono = make.images["placed"](), make.images["mono"]()
     placed = parsed(documents_for(own, make.reading(own)).segmentation)

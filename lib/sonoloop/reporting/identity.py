@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from pydicom import Dataset
+from pydicom.multival import MultiValue
 from pydicom.uid import UID
 from pydicom.valuerep import PersonName
 
@@ -160,9 +161,11 @@ def is_ours(dataset: Dataset) -> bool:
 
 
 def text_of(header: Dataset, keyword: str) -> str:
-    """An attribute of the image as text; empty where it is absent or has several values."""
+    """An attribute of the image as text, as the file has it; empty where it is absent."""
     value = header.get(keyword)
-    return value if isinstance(value, str) else "" if value is None else str(value)
+    if isinstance(value, MultiValue):
+        return "\\".join(str(one) for one in value)
+    return "" if value is None else str(value)
 
 
 def person_name(reader: str) -> str:
