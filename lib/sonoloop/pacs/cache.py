@@ -101,14 +101,20 @@ class ImageCache:
         """Rebuild what an earlier version kept with identity, and make room.
 
         Only the server does this: whoever reads along fetches what it misses.
+
+        Raises:
+            StoreError: If the folder cannot be read or written.
         """
-        if not self._has_looked:
-            self._has_looked = True
-            self._clear_arriving()
-            for kept in self._files():
-                if not is_anonymous(kept.path):
-                    self._migrate(kept.path)
-        self._make_room()
+        try:
+            if not self._has_looked:
+                self._clear_arriving()
+                for kept in self._files():
+                    if not is_anonymous(kept.path):
+                        self._migrate(kept.path)
+                self._has_looked = True
+            self._make_room()
+        except OSError as error:
+            raise _unwritable(self._folder, error) from error
 
     def _rebuild(self, source: Path, target: Path) -> None:
         rebuilt = self.arriving / f"{secrets.token_hex(8)}.part"
@@ -128,7 +134,7 @@ class ImageCache:
         try:
             self._rebuild(path, path)
         except ImageReadError:
-            path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)  # nobody can use it, and who it is of stands in it
         logger.info("took the identity out of a fetched image")
 
     def _clear_arriving(self) -> None:

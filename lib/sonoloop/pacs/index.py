@@ -87,7 +87,7 @@ class InstanceIndex:
         try:
             with contextlib.closing(self._connect()) as connection, connection:
                 yield connection
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise StoreError(
                 f"the index of DICOM instances {self._path} cannot be used: {error} "
                 f"(delete it, it is made anew)"

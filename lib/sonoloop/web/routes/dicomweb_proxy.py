@@ -29,6 +29,7 @@ from sonoloop.web.upstream import (
 )
 
 logger = logging.getLogger(__name__)
+logging.getLogger("httpx").setLevel(logging.WARNING)  # tells of every request otherwise
 
 router = APIRouter(prefix=ROOT, tags=["DICOMweb"])
 
