@@ -125,7 +125,7 @@ export interface Frames {
   readonly total: number;
   readonly masks: readonly number[];
   readonly submitted: readonly number[];
-  /** At most so many frames can hold a mask at once in this browser. */
+  /** About so many masks lie unpacked in memory at once; more are packed, and none is lost. */
   readonly cap: number;
 }
 
