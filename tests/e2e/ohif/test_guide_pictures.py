@@ -192,7 +192,7 @@ if os.environ.get("SONOLOOP_DOCS_IMAGES"):
         start.scroll_into_view_if_needed()
         start.click()
         task = screen.panel.locator("[data-task=segmentation]")
-        screen.until(lambda: "epoch 1" in task.inner_text(), "no training runs", seconds=300)
+        screen.until(lambda: "epoch 1" in task.inner_text(), "no training runs", seconds=900)
         task.scroll_into_view_if_needed()
         keep(screen.page, "training")
         requests.delete(f"{server.url}/train/", timeout=60).raise_for_status()
