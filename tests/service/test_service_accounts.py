@@ -359,6 +359,16 @@ def test_each_role_may_do_what_those_before_it_may(role: str, can: list[bool]) -
     assert [allows(role, one) for one in needed] == can  # type: ignore[arg-type]
 
 
+def test_a_password_is_the_same_however_its_letters_are_composed() -> None:
+    passwords = quick()
+
+    kept = passwords.hash("zwölf stille Schäfchen")
+
+    assert passwords.matches(kept, "zwo\u0308lf stille Scha\u0308fchen")
+    assert not passwords.matches(kept, "zwolf stille Schafchen")
+    assert not passwords.matches(kept, "\udcff" * 300)
+
+
 def test_the_usual_hash_is_argon2id_with_the_parameters_of_rfc_9106() -> None:
     kept = Passwords().hash(PASSWORD)
 

@@ -126,6 +126,19 @@ def test_a_label_does_not_end_the_lease_of_another(site: Any, anna: As, rita: As
     assert [lease.reader for lease in site.service.store.leases.active()] == ["rita"]
 
 
+def test_images_are_told_of_by_who_is_logged_in(site: Any, anna: As) -> None:
+    told = json.dumps({**CLAIMED, "machine": "A"})
+    with io.BytesIO() as stream:
+        Image.fromarray(np.full((40, 60), 7, dtype=np.uint8)).save(stream, "PNG")
+        file = {"file": ("own.png", stream.getvalue())}
+
+    added = anna("PUT", "/datastore/image?image=own", data={"params": told}, files=file)
+    anna("PUT", f"/datastore/image/info?image={site.ids[0]}", data={"info": told})
+
+    for image in (added["image"], site.ids[0]):
+        assert site.service.store.images.get(image).info["client_id"] == "anna"
+
+
 def test_an_amended_label_is_amended_by_who_is_logged_in(site: Any, anna: As, rita: As) -> None:
     image = site.ids[0]
     label(anna, site, image)

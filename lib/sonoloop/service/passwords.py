@@ -1,6 +1,7 @@
 """Passwords: which are taken, how they are hashed, how one is checked."""
 
 import threading
+import unicodedata
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -44,7 +45,7 @@ class Passwords:
     def hash(self, password: str) -> str:
         """The password as it is kept, with its own salt and the parameters."""
         with self._turns:
-            return self._hasher.hash(password)
+            return self._hasher.hash(_composed(password))
 
     def matches(self, kept: str | None, password: str) -> bool:
         """Whether it is the password that was kept.
@@ -56,7 +57,7 @@ class Passwords:
             self._nobody = self._nobody or self.hash("the password of nobody")
         try:
             with self._turns:
-                self._hasher.verify(kept or self._nobody or "", password[: MAX_CHARS + 1])
+                self._hasher.verify(kept or self._nobody or "", _composed(password))
         except (VerificationError, InvalidHashError):
             return False
         return kept is not None
@@ -64,3 +65,9 @@ class Passwords:
     def is_outdated(self, kept: str) -> bool:
         """Whether it was hashed with other parameters than today's."""
         return self._hasher.check_needs_rehash(kept)
+
+
+def _composed(password: str) -> bytes:
+    """The same for the same letters, however a keyboard composes them; of long text the start."""
+    text = unicodedata.normalize("NFKC", password[: MAX_CHARS + 1])
+    return text.encode("utf-8", errors="surrogatepass")

@@ -14,7 +14,7 @@ from sonoloop.service.images import extension_of
 from sonoloop.service.listing import image_json
 from sonoloop.service.truth import training_truth
 from sonoloop.web import replies
-from sonoloop.web.parsing import ServiceDep, file_of, json_object
+from sonoloop.web.parsing import ServiceDep, SpeakerDep, file_of, json_object
 
 router = APIRouter(prefix="/datastore", tags=["Datastore"])
 
@@ -41,13 +41,15 @@ def datastore(service: ServiceDep, output: Listing = Listing.STATS) -> Response:
 @router.put("/", include_in_schema=False)
 @router.put("/image")
 def add_image(
+    *,
     service: ServiceDep,
+    speaker: SpeakerDep,
     file: Annotated[UploadFile, File()],
     image: str = "",
     params: Annotated[str, Form()] = "{}",
 ) -> dict[str, Any]:
     """Add an image; never in the place of another one."""
-    info = json_object(params, "params")
+    info = speaker.signed(json_object(params, "params"))
     sent = file_of(file)
     if sent is None:
         raise InvalidRequestError("the file part is empty")
@@ -105,11 +107,12 @@ def image_info(service: ServiceDep, image: str) -> Response:
 
 @router.put("/image/info")
 def update_image_info(
-    service: ServiceDep, image: str, info: Annotated[str, Form()] = "{}"
+    service: ServiceDep, speaker: SpeakerDep, image: str, info: Annotated[str, Form()] = "{}"
 ) -> dict[str, Any]:
     """Add to the free part of what is known of an image."""
     record = service.images.record(image)
-    service.store.images.update_info(record.image_id, json_object(info, "info"))
+    told = speaker.signed(json_object(info, "info"))
+    service.store.images.update_info(record.image_id, told)
     return {}
 
 
