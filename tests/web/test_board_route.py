@@ -36,7 +36,15 @@ def events(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
 def test_the_snapshot_holds_every_part_of_the_first_screen(shared_site: Any) -> None:
     board = shared_site.http.get("/sonoloop/board").json()
 
-    assert set(board) == {"server", "labelling", "models", "queue", "leases", "quality"}
+    assert set(board) == {
+        "server",
+        "labelling",
+        "models",
+        "queue",
+        "leases",
+        "quality",
+        "outbox",
+    }
     assert board["server"]["pipeline"]["state"] == "ready"
     assert board["labelling"]["progress"]["total"] == len(shared_site.ids)
     assert board["models"]["segmentation"]["versions"][0]["serving"]
