@@ -420,3 +420,26 @@ test("the AI is asked of the image that the viewer is about to draw, once", asyn
 
   assert.equal(api.asked.filter((name) => name === "infer").length, 1);
 });
+
+test("nobody loses his work to the login page", async () => {
+  const { review: session, viewer } = await opened();
+
+  await session.login();
+  viewer.paint([15]);
+  await session.login();
+
+  assert.deepEqual(viewer.went, ["login", "login beside"]);
+});
+
+test("a server that is there again is told, and asked for what it did not answer", async () => {
+  const api = new FakeApi();
+  api.failing.set("infer", new UnreachableError("the server cannot be reached"));
+  const { review: session } = await opened({ api });
+  assert.deepEqual([session.state.server, session.state.stage, session.state.prediction], ["down", "editing", null]);
+
+  api.failing.clear();
+  await session.board.heardState(true);
+  await settled();
+
+  assert.deepEqual([session.state.server, session.state.stage, session.state.message], ["ready", "predicted", null]);
+});

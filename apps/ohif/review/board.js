@@ -110,7 +110,7 @@ export class Board {
     if (answers && was === "ready") return;
     await this.refresh(); // a stream ends by itself every ten minutes, and does not tell why it is refused
     if (was === "ready" || this.review.state.server !== "ready") return;
-    if (was === "down") this.review.patch({ message: null }); // it said that there is no server
+    if (was !== "connecting") this.review.patch({ message: null }); // it said that there is no server, or no login
     await this.review.desk.open(this.review.viewer.opened());
   }
 

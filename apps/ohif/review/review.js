@@ -259,7 +259,11 @@ export class Review extends Acting {
   }
 
   login() {
-    return this.act("login", () => this.viewer.login());
+    return this.act("login", () => {
+      const beside = this.hasUnsaved;
+      this.viewer.login(beside);
+      if (beside) this.say("info", "Log in there, and come back here: your changes are kept in this window.");
+    });
   }
 
   dismissMessage() {

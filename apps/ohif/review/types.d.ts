@@ -212,7 +212,7 @@ export interface Review extends EventTarget {
   setReader(name: string): Promise<void>;
   /** Opens frame `frame` (from 0) of the open cine. */
   openFrame(frame: number): Promise<void>;
-  /** Shows the login page; the reader comes back to the open image. */
+  /** Shows the login page; the reader comes back to the open image. With unsaved work it opens in a window beside this one. */
   login(): Promise<void>;
   dismissMessage(): Promise<void>;
 }

@@ -23,12 +23,12 @@ export function routeOf({ study, series, sop, frame }, time = Date.now()) {
 }
 
 /**
- * @param {{ pathname: string, search: string }} here Where the reader comes back to.
+ * @param {{ pathname: string, search: string } | null} here Where the reader comes back to; null: nowhere.
  * @param {URL} [root]
  * @returns {string} Address of the login page.
  */
-export function loginAddress({ pathname, search }, root = ROOT) {
+export function loginAddress(here, root = ROOT) {
   const address = new URL("login", root);
-  address.searchParams.set("next", `${pathname}${search}`);
+  if (here) address.searchParams.set("next", `${here.pathname}${here.search}`);
   return address.href;
 }

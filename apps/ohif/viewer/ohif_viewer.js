@@ -217,8 +217,10 @@ export class OhifViewer {
     this.#look(); // the image may be open already
   }
 
-  login() {
-    window.location.assign(loginAddress(window.location));
+  /** @param {boolean} beside */
+  login(beside) {
+    if (beside) window.open(loginAddress(null), "_blank");
+    else window.location.assign(loginAddress(window.location));
   }
 
   /** @returns {View | null} What is drawn at this very moment. */

@@ -43,8 +43,8 @@ export interface Viewer {
   openFrame(frame: number): Promise<void>;
   /** Opens an image of any study. */
   goTo(image: { study: string; series: string; sop: string; frame: number | null }): void;
-  /** Leaves the viewer for the login page. */
-  login(): void;
+  /** Shows the login page: in this window, which comes back to the open image, or in another one beside it. */
+  login(beside: boolean): void;
   /** Masks that can be held unpacked at once. */
   readonly cap: number;
 }

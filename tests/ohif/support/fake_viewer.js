@@ -138,7 +138,7 @@ export class FakeViewer {
     this.went.push(image);
   }
 
-  login() {
-    this.went.push("login");
+  login(beside) {
+    this.went.push(beside ? "login beside" : "login");
   }
 }
