@@ -20,6 +20,7 @@ from sonoloop.errors import PacsError
 from sonoloop.imaging.write_dicom import UltrasoundDicom, stable_uid, write_ultrasound_dicom
 from sonoloop.labels import Pathology
 from sonoloop.pacs.folder import FolderSource
+from sonoloop.pacs.open import open_source
 from sonoloop.reporting.documents import documents_for
 from sonoloop.reporting.foreign import ForeignSegment, SegmentationSource
 from sonoloop.reporting.reading import Reading
@@ -344,3 +345,39 @@ class TestTheWatch:
         ForeignWatch(site.store, site.source, "draft").look()
 
         assert "cannot be looked for: the PACS is down" in caplog.text
+
+
+@pytest.mark.pacs
+def test_they_are_taken_from_a_pacs_too(
+    site: Site, orthanc: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cine = stable_uid("cine")
+    values = MASK.astype(np.uint8) * 3
+    site.put([(MASK, site.image, 1, 1)], "1.2.3.1", changes={"ContentCreatorName": "Native^A"})
+    site.put([(MASK, cine, 2, 1)], "1.2.3.2", rle=True)
+    site.put([(values, cine, 3, None)], "1.2.3.3", bits=8, kind="LABELMAP", segments={3: "mass"})
+    for path in site.studies.glob("*.dcm"):
+        orthanc.store(path)
+    monkeypatch.setenv("SONOLOOP_PACS_USER", orthanc.user)
+    monkeypatch.setenv("SONOLOOP_PACS_PASSWORD", orthanc.password)
+    with Store.open(tmp_path / "other") as store:
+        source = open_source(orthanc.url, tmp_path / "other")
+        source.scan(store)
+        record = store.images.get(site.image)
+        reading = Reading(
+            record=record, mask=MASK, state="final", reader="Doe", assessed_at=datetime.now(UTC)
+        )
+        own = documents_for(source.header(record), reading).all
+        source.store(STUDY, [document.data for document in own])
+        first = import_segmentations(store, source)
+        second = import_segmentations(store, source)
+        taken = {
+            image: store.annotations.history(image)
+            for image in (site.image, f"{cine}_f1", f"{cine}_f2")
+        }
+
+        assert (first.seen, first.annotations, first.refused) == (3, 3, [])
+        assert (second.annotations, second.known) == (0, 3)
+        assert taken[site.image][0].reader == "Native A"
+        for (annotation,) in taken.values():
+            np.testing.assert_array_equal(store.annotations.mask(annotation), MASK)
