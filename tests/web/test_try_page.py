@@ -205,6 +205,7 @@ def test_it_is_kept_for_labelling_when_that_is_asked_for(
 
     expect(page.locator("#kept")).to_contain_text("Kept: my-image-2")
     expect(page.locator("#keep")).to_be_disabled()
+    expect(page.locator("#private")).to_be_hidden()
     until(lambda: pool(site) == before + 1)
     record = site.service.store.images.get("my-image-2")
     assert (record.rows, record.columns, record.labelled) == (64, 96, False)

@@ -82,3 +82,22 @@ export function draw(canvas, picture, outline, fill = USUAL_FILL) {
   tint(outline.edge, 1);
   context.putImageData(pixels, left, top);
 }
+
+/**
+ * Writes the number of each lesion at the upper left of its box, from 1.
+ * @param {HTMLCanvasElement} canvas What was drawn.
+ * @param {Array<[number, number, number, number]>} boxes [top, left, bottom, right], in pixels.
+ */
+export function numbered(canvas, boxes) {
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const size = Math.max(12, Math.round(canvas.width / 45));
+  context.font = `600 ${size}px system-ui, sans-serif`;
+  context.lineWidth = size / 5;
+  context.strokeStyle = "#000";
+  context.fillStyle = "#fff";
+  boxes.forEach(([top, left], index) => {
+    const at = /** @type {const} */ ([Math.max(left - size, 2), Math.max(top, size)]);
+    context.strokeText(String(index + 1), ...at);
+    context.fillText(String(index + 1), ...at);
+  });
+}

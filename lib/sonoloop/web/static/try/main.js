@@ -4,7 +4,7 @@
 import { at, counted, say } from "../dom.js";
 import { showConnection, showState } from "../dashboard/state.js";
 import { listen } from "../dashboard/stream.js";
-import { draw } from "../picture/drawing.js";
+import { draw, numbered } from "../picture/drawing.js";
 import { findingsOf, inWords, pictureOf } from "../picture/findings.js";
 import { hold, keep, letGo } from "./held.js";
 import { sayFile, sayFindings, sayNothing } from "./said.js";
@@ -64,12 +64,15 @@ function redraw() {
   at("invitation").hidden = true;
   const fill = heat ? 0 : Number(at("fill").value) / 100; // two tints cannot be told apart
   draw(at("canvas"), picture, shown.drawn ? shown.outline : null, fill);
+  const lesions = shown.drawn ? (shown.params?.lesions ?? []) : [];
+  if (lesions.length > 1) numbered(at("canvas"), lesions.map((/** @type {any} */ { box }) => box));
 }
 
 /** Shows no picture any more: that of another file must not stand beside this one's name. */
 function clear() {
   Object.assign(shown, { held: null, frame: 0, picture: null, outline: null, params: null, heat: null });
   for (const id of ["canvas", "frames", "views", "keeping"]) at(id).hidden = true;
+  at("private").hidden = false;
   at("invitation").hidden = false;
   at("facts").replaceChildren();
   at("mind").hidden = true;
@@ -194,6 +197,7 @@ async function keepIt() {
   try {
     const id = await keep(held);
     const which = held.frames > 1 ? `${counted(held.frames, "frame")}, the first as ` : "";
+    at("private").hidden = true;
     say(at("kept"), `Kept: ${which}${id}. It waits for a label now; what the models say was not submitted.`);
   } catch (error) {
     at("keep").disabled = false;
