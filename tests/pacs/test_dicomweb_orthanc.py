@@ -1,6 +1,6 @@
 """The PACS source against a real Orthanc."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from sonoloop.imaging.read import read_header, read_image
 from sonoloop.pacs.dicomweb import DicomWebSource
 from sonoloop.pacs.folder import FolderSource
 from sonoloop.pacs.open import open_source
-from sonoloop.pacs.qido import Credentials
+from sonoloop.pacs.qido import Credentials, QidoClient
 from sonoloop.store import NewAnnotation, Store
 
 pytestmark = pytest.mark.pacs
@@ -183,6 +183,29 @@ def test_an_unchanged_study_is_not_looked_into_again(
     summary = source.scan(store)
 
     assert (summary.added, summary.removed) == (0, 0)
+
+
+def test_what_was_found_before_a_pacs_fails_is_kept(
+    source: DicomWebSource, store: Store, pacs: Pacs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pacs.put("1.2.3")
+    pacs.put("1.2.4")
+    pacs.put("1.2.5")
+    ask = QidoClient.series
+
+    def fails_once(self: QidoClient, study: str, modality: str = "US") -> Iterator[str]:
+        if study == "1.2.4.2":
+            raise PacsError("gone away")
+        return ask(self, study, modality)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(QidoClient, "series", fails_once)
+        with pytest.raises(PacsError, match="gone away"):
+            source.scan(store)
+    kept = sorted(ids(store))
+
+    assert source.scan(store).added == 1
+    assert kept == ["1.2.3", "1.2.5"]
 
 
 def test_progress_counts_studies(source: DicomWebSource, store: Store, pacs: Pacs) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from sonoloop.errors import (
 from sonoloop.imaging.metadata import read_metadata
 from sonoloop.imaging.read import read_header
 from sonoloop.pacs import dicomweb_archive
+from sonoloop.pacs.asking import StudyListing, list_studies
 from sonoloop.pacs.cache import DEFAULT_LIMIT_BYTES, ImageCache
 from sonoloop.pacs.identify import is_same_image, records_of
 from sonoloop.pacs.inside import inside
@@ -105,20 +106,21 @@ class DicomWebSource:
         scan = Scan(store, "dicomweb")
         scan.expect_claims((), scan.known)
         there: set[str] = set()
-        unchanged: set[str] = set()
-        studies = self._qido.studies()
-        for done, study in enumerate(studies):
-            if progress is not None:
-                progress(done, len(studies))
-            uid = study.study_instance_uid
-            if study.counts is not None and study.counts == self._counts_seen.get(uid):
-                unchanged.add(uid)
-                continue
-            there.update(self._look_into(scan, uid))
-            if study.counts is not None:
-                self._counts_seen[uid] = study.counts
-        if progress is not None:
-            progress(len(studies), len(studies))
+        studies = {study.study_instance_uid: study.counts for study in self._qido.studies()}
+        unchanged = {
+            uid
+            for uid, counts in studies.items()
+            if counts is not None and counts == self._counts_seen.get(uid)
+        }
+        told, done = progress or _nobody, len(unchanged)
+        told(done, len(studies))
+        for listing in self._look_into(scan, [uid for uid in studies if uid not in unchanged]):
+            there.update(listing.there)
+            counts = studies[listing.study]
+            if counts is not None:
+                self._counts_seen[listing.study] = counts
+            done += 1
+            told(done, len(studies))
         there.update(key for key in scan.known if _study_of(key) in unchanged)
         scan.keep_refusals(lambda locator: _study_of(locator) in unchanged)
         return self._finish(scan, scan.known.keys() - there)
@@ -140,7 +142,8 @@ class DicomWebSource:
                 return None
             scan = Scan(store, "dicomweb")
             scan.expect_claims((), scan.known)
-            there = {key for study in sorted(studies) for key in self._look_into(scan, study)}
+            looked = self._look_into(scan, sorted(studies))
+            there = {key for listing in looked for key in listing.there}
             scan.keep_refusals(lambda locator: _study_of(locator) not in studies)
             gone = {key for key in scan.known if _study_of(key) in studies} - there
             return self._finish(scan, gone)
@@ -244,47 +247,38 @@ class DicomWebSource:
         """Whether the PACS answered when it was last asked."""
         return self.watch.state
 
-    def _look_into(self, scan: Scan, study: str) -> set[str]:
-        """Locators in a study, after what is new in it was registered."""
-        there: set[str] = set()
-        try:
-            validate_image_id(study)
-            for series in self._qido.series(study):
-                validate_image_id(series)
-                instances = list(self._qido.instances(study, series))
-                found = {f"{study}/{series}/{instance}": instance for instance in instances}
-                there.update(found)
-                new = [
-                    instance
-                    for locator, instance in found.items()
-                    if scan.has_news(locator, _UNCHANGING, trust_refusals=self._scanned)
-                ]
-                if new:
-                    self._register(scan, study, series, new)
-        except NotFoundError:
-            return there  # deleted since the study was listed
-        except InvalidIdError as error:
-            scan.refuse([Refusal(locator=f"{study[:64]}/", code="bad_uid", message=str(error))])
-        return there
+    def _look_into(self, scan: Scan, studies: Sequence[str]) -> Iterator[StudyListing]:
+        """Each study, after what is new in it was registered."""
 
-    def _register(self, scan: Scan, study: str, series: str, instances: list[str]) -> None:
-        metadata = self._qido.metadata(study, series, instances)
-        records: list[ImageRecord] = []
-        for instance in instances:
-            if instance not in metadata:
-                continue
-            locator = f"{study}/{series}/{instance}"
-            try:
-                header = read_metadata(metadata[instance])
-                if header.identity.sop_instance_uid != instance:
-                    raise ImageReadError("bad_uid", "the PACS describes another instance")
-                scan.claim(instance, locator)
-            except ImageReadError as error:
-                refusal = Refusal(locator=locator, code=error.code, message=str(error))
-                scan.refuse([refusal])
-                continue
-            records.extend(records_of(header, FoundFile(locator, *_UNCHANGING), source="dicomweb"))
-        scan.register(records, replacing=[])
+        def is_new(locator: str) -> bool:
+            return scan.has_news(locator, _UNCHANGING, trust_refusals=self._scanned)
+
+        for listings in list_studies(self._qido, studies, is_new):
+            records: list[ImageRecord] = []
+            for listing in listings:
+                scan.refuse(listing.refused)
+                for locator, metadata in listing.new.items():
+                    records.extend(_records(scan, locator, metadata))
+            scan.register(records, replacing=[])
+            yield from listings
+
+
+def _records(scan: Scan, locator: str, metadata: Mapping[str, Any]) -> list[ImageRecord]:
+    """The images of an instance; none where it is refused."""
+    instance = locator.rpartition("/")[2]
+    try:
+        header = read_metadata(metadata)
+        if header.identity.sop_instance_uid != instance:
+            raise ImageReadError("bad_uid", "the PACS describes another instance")
+        scan.claim(instance, locator)
+    except ImageReadError as error:
+        scan.refuse([Refusal(locator=locator, code=error.code, message=str(error))])
+        return []
+    return records_of(header, FoundFile(locator, *_UNCHANGING), source="dicomweb")
+
+
+def _nobody(_done: int, _total: int) -> None:
+    """Is not told how far it is."""
 
 
 def _study_of(locator: str) -> str:
