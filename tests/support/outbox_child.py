@@ -2,15 +2,16 @@
 
 ``outbox_child.py STUDIES WORKSPACE``: for every line it is told, it forks a process that empties
 the outbox. Forked, not started: importing takes longer than what is to be tested. Says
-``ready PID`` before it begins, and ``idle`` when nothing is left or ``dead`` when it was killed.
+``ready PID`` before it begins, ``step`` after every entry, and ``idle`` when nothing is left or
+``dead`` when it was killed.
 """
 
 import os
 import sys
 from pathlib import Path
 
-import sonoloop.reporting.documents  # noqa: F401 - imported before the first fork
 from sonoloop.pacs.folder import FolderSource
+from sonoloop.reporting.warming import warm_up
 from sonoloop.service.outbox import Outbox
 from sonoloop.settings import WriteBackSettings
 from sonoloop.store import Store
@@ -29,7 +30,7 @@ def empty(studies: Path, workspace: Path) -> bool:
     source = FolderSource(studies, workspace)
     with Store.open(workspace) as store:
         source.scan(store)
-        outbox = Outbox(store, source, WriteBackSettings())
+        outbox = Outbox(store, source, WriteBackSettings(), changed=lambda: say("step"))
         say("ready", os.getpid())
         outbox.start()
         idle = outbox.wait_until_idle(PATIENCE_S)
@@ -39,6 +40,7 @@ def empty(studies: Path, workspace: Path) -> bool:
 
 def main(studies: str, workspace: str) -> None:
     """Empty the outbox for every line."""
+    warm_up()
     for _ in sys.stdin:
         pid = os.fork()
         if pid == 0:
