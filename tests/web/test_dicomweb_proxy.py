@@ -1,6 +1,7 @@
 """DICOMweb of a PACS at our own address: what is passed on, what is kept back."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -321,6 +322,18 @@ def test_a_pacs_that_goes_and_comes_back_is_told_and_used_again(
         assert state.state == "unreachable"
         assert again.status_code == 200
         assert here.service.scanner.state.state == "ready"
+
+
+def test_a_pacs_that_says_nothing_is_told(make_site: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sonoloop.pacs.orthanc.TIMEOUT_S", (0.2, 0.2))
+    monkeypatch.setattr("sonoloop.web.routes.dicomweb_proxy.TIMEOUT", httpx.Timeout(0.2))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/dw"
+        with make_site(studies=url) as here:
+            answer = here.http.get("/dicom-web/studies")
+
+    assert answer.status_code == 503
+    assert "does not answer in time" in answer.json()["detail"]
 
 
 def test_for_orthanc_filters_are_sent_bare(pacs: FakePacs, make_site: Open) -> None:
