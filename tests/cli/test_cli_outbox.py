@@ -70,6 +70,11 @@ def test_what_failed_is_on_the_way_again(run: Run, store: Store) -> None:
     assert store.events.list(kind="document_retried")[0].actor == "eve"
 
 
+def test_nothing_is_queued_twice(run: Run, store: Store) -> None:
+    assert "0 on the way" in run("queue").output
+    assert len(store.outbox.list()) == 2
+
+
 def test_an_unknown_state_is_refused(run: Run) -> None:
     refused = run("list", "--state", "lost")
 

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from sonoloop.errors import NotFoundError, StaleRevisionError
 from sonoloop.geometry import LabelMap
@@ -10,6 +11,7 @@ from sonoloop.records import Annotation, ImageRecord, InstanceAddress
 from sonoloop.store import NewAnnotation, Store
 from sonoloop.store.outbox import NO_DICOM, UPLOADED
 from sonoloop.store.outbox_entries import KeptDocument, OutboxEntry
+from sonoloop.store.schema_outbox import OutboxRow
 
 LATER = datetime.now(UTC) + timedelta(days=1)
 
@@ -243,11 +245,24 @@ def test_drafts_of_models_are_queued_once(images: Store, say: Callable[..., Anno
     withdrawn = say("1.2", tag="original")
     images.annotations.withdraw("1.2", "original")
 
-    assert images.outbox.queue_drafts() == 1
-    assert images.outbox.queue_drafts() == 0
+    assert images.outbox.queue_standing("original") == 1
+    assert images.outbox.queue_standing("original") == 0
     assert [entry.annotation_id for entry in entries(images)] == [draft.annotation_id]
     assert not images.outbox.queue(draft.annotation_id)
     assert images.outbox.queue(withdrawn.annotation_id)
+
+
+def test_answers_given_before_there_was_an_outbox_are_queued_when_asked(
+    images: Store, say: Callable[..., Annotation]
+) -> None:
+    older, newest = say("1.1"), say("1.1")
+    say("1.2", import_key="k")
+    with images._database.writing() as session:
+        session.execute(delete(OutboxRow))
+
+    assert images.outbox.queue_standing("final") == 1
+    assert [entry.annotation_id for entry in entries(images)] == [newest.annotation_id]
+    assert older.annotation_id < newest.annotation_id
 
 
 def test_unknown_entries_and_annotations_are_refused(images: Store) -> None:

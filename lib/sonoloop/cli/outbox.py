@@ -76,6 +76,17 @@ def retry(
     out.print(f"{count} on the way again", highlight=False)
 
 
+@app.command()
+def queue(workspace: WorkspaceOption, database: DatabaseOption = None) -> None:
+    """Have the answers sent too that were given before there was an outbox; imports stay here.
+
+    Example: sonoloop outbox queue --workspace workspace
+    """
+    with errors_told(), open_existing(workspace, database) as store:
+        count = store.outbox.queue_standing("final")
+    out.print(f"{count} on the way", highlight=False)
+
+
 def _row(entry: OutboxEntry) -> tuple[str, ...]:
     return (
         str(entry.entry_id),

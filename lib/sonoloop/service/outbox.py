@@ -135,7 +135,7 @@ class Outbox:
         if self._resume_at is not None and now < self._resume_at and not self._is_back():
             return min(LOOK_S, (self._resume_at - now).total_seconds())
         if self._settings.write_drafts:
-            self._store.outbox.queue_drafts()
+            self._store.outbox.queue_standing("original")
         entry = self._store.outbox.due(now)
         if entry is None:
             self._warm_up()

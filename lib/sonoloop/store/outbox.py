@@ -12,6 +12,7 @@ from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from sonoloop.errors import NotFoundError
+from sonoloop.records import LabelTag
 from sonoloop.store.database import Database
 from sonoloop.store.events import SYSTEM, UNKNOWN, EventKind, record_event
 from sonoloop.store.outbox_entries import (
@@ -78,12 +79,15 @@ class Outbox:
             enqueue(session, session.get_one(ImageRow, annotation.image), annotation)
             return True
 
-    def queue_drafts(self) -> int:
-        """Have every draft of a model sent that stands and has no entry; how many there were."""
+    def queue_standing(self, tag: LabelTag) -> int:
+        """Have every annotation of a tag sent that counts and has no entry; how many there were.
+
+        What was imported stays here.
+        """
         query = (
             select(AnnotationRow.id)
             .outerjoin(OutboxRow, OutboxRow.annotation == AnnotationRow.id)
-            .where(AnnotationRow.tag == "original", AnnotationRow.in_force)
+            .where(AnnotationRow.tag == tag, AnnotationRow.in_force)
             .where(AnnotationRow.withdrawn_at.is_(None), AnnotationRow.import_key.is_(None))
             .where(OutboxRow.id.is_(None))
             .order_by(AnnotationRow.id)
