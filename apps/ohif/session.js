@@ -50,6 +50,7 @@ export function enter() {
   leave();
   const problem = host.problem;
   if (problem) return review.say("error", problem);
+  host.saveContexts();
   viewer.start();
   const { board } = review;
   stops = [

@@ -15,6 +15,12 @@ const COMMON = "@ohif/extension-cornerstone.utilityModule.common";
  */
 const SAFE_CORNERSTONE = 5;
 
+/**
+ * Drawing contexts that are made for every study. The library makes seven, for grids of many volumes; browsers allow
+ * sixteen in all, and without a graphics card each takes a while.
+ */
+const CONTEXTS = 2;
+
 export class Host {
   /** @param {Managers} managers */
   constructor(managers) {
@@ -38,6 +44,12 @@ export class Host {
    */
   run(command, options = {}) {
     return this.managers.commandsManager.run(command, options);
+  }
+
+  /** To be called before anything is drawn. */
+  saveContexts() {
+    const { rendering } = this.libraries.cornerstone.getConfiguration();
+    rendering.webGlContextCount = Math.min(rendering.webGlContextCount, CONTEXTS);
   }
 
   /** @returns {string | null} Why this viewer must not be used; null when it may. */

@@ -11,15 +11,23 @@ export const ROUTE = "sonoloop";
  * @param {number} [time] Makes the address a new one even when the same image is opened again.
  * @returns {string} Relative to the viewer's folder, as its router takes it.
  */
-export function routeOf({ study, series, sop, frame }, time = Date.now()) {
+export function routeOf(image, time = Date.now()) {
+  return `${addressOf(`/${ROUTE}`, image)}&t=${time}`;
+}
+
+/**
+ * @param {string} pathname
+ * @param {{ study: string, series: string, sop: string, frame: number | null }} image
+ * @returns {string} That path, with the query that opens the image.
+ */
+export function addressOf(pathname, { study, series, sop, frame }) {
   const query = new URLSearchParams({
     StudyInstanceUIDs: study,
     initialSeriesInstanceUID: series,
     initialSOPInstanceUID: sop,
   });
   if (frame !== null) query.set("frame", String(frame));
-  query.set("t", String(time));
-  return `/${ROUTE}?${query}`;
+  return `${pathname}?${query}`;
 }
 
 /**

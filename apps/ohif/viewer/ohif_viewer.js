@@ -2,13 +2,14 @@
 // The viewer as the review knows it (viewer/types.d.ts), on OHIF.
 
 import { History } from "./history.js";
-import { imageOfAddress, partsOf } from "./ids.js";
+import { imageIdOf, imageOfAddress, partsOf } from "./ids.js";
 import { CAP, Labelmaps, NotOpenError } from "./labelmaps.js";
-import { loginAddress, routeOf } from "./navigation.js";
+import { addressOf, loginAddress, routeOf } from "./navigation.js";
+import { holds, showPart } from "./opening.js";
 import { Overlay } from "./overlay.js";
 import { Strokes } from "./strokes.js";
 import { Tools } from "./tools.js";
-import { coming, view, watch } from "./watching.js";
+import { coming, placeOf, view, watch } from "./watching.js";
 
 /** @typedef {import("./watching.js").View} View */
 /** @typedef {import("./types").Opened} Opened */
@@ -78,20 +79,17 @@ export class OhifViewer {
 
   /** @param {(opened: Opened | null) => void} listener */
   onOpened(listener) {
-    this.openedListeners.add(listener);
-    return () => void this.openedListeners.delete(listener);
+    return added(this.openedListeners, listener);
   }
 
   /** @param {(imageId: string) => void} listener */
   onComing(listener) {
-    this.comingListeners.add(listener);
-    return () => void this.comingListeners.delete(listener);
+    return added(this.comingListeners, listener);
   }
 
   /** @param {(imageId: string) => void} listener */
   onPainted(listener) {
-    this.paintedListeners.add(listener);
-    return () => void this.paintedListeners.delete(listener);
+    return added(this.paintedListeners, listener);
   }
 
   /** @param {(tool: Tool | null) => void} listener */
@@ -107,11 +105,7 @@ export class OhifViewer {
     return this.masks.read(imageId);
   }
 
-  /**
-   * @param {string} imageId
-   * @param {Uint8Array} mask
-   * @param {{ undoable: boolean }} options
-   */
+  /** @type {Viewer["write"]} */
   write(imageId, mask, { undoable }) {
     if (this.#now()?.image.imageId !== imageId) throw new NotOpenError(imageId);
     this.#quietly(() => this.masks.write(imageId, mask));
@@ -169,10 +163,7 @@ export class OhifViewer {
     if (this.current) this.tools.setBrush(radiusPx, this.current.viewport);
   }
 
-  /**
-   * @param {number} low
-   * @param {number} high
-   */
+  /** @type {Viewer["setThreshold"]} */
   setThreshold(low, high) {
     this.tools.setThreshold(low, high);
   }
@@ -193,10 +184,7 @@ export class OhifViewer {
     return this.history.canRedo;
   }
 
-  /**
-   * @param {string} imageId
-   * @param {Blob | null} picture
-   */
+  /** @type {Viewer["overlay"]} */
   overlay(imageId, picture) {
     if (!picture) return this.shade.hide();
     const now = this.#now();
@@ -212,9 +200,17 @@ export class OhifViewer {
 
   /** @param {{ study: string, series: string, sop: string, frame: number | null }} image */
   goTo(image) {
-    this.host.run("navigateHistory", { to: routeOf(image) });
-    this.wantedFrame = imageOfAddress(window.location.search) ?? "";
-    this.#look(); // the image may be open already
+    const viewport = this.current?.viewport;
+    const place = viewport ? placeOf(this.host, viewport, image) : -1;
+    if (place < 0) {
+      this.host.run("navigateHistory", { to: routeOf(image) });
+      this.wantedFrame = imageIdOf(image.sop, image.frame);
+      return;
+    }
+    // To open the study that is open already would take it down first.
+    window.history.replaceState(window.history.state, "", addressOf(window.location.pathname, image));
+    void viewport.setImageIdIndex(place);
+    this.#look(); // it may be the open one
   }
 
   /** @param {boolean} beside */
@@ -243,15 +239,19 @@ export class OhifViewer {
   }
 
   /**
-   * OHIF opens a cine at its first frame, whatever the address says.
+   * OHIF opens the first part of a series, and a cine at its first frame, whatever the address says. It may do so more
+   * than once while it builds the page: what is wanted is forgotten when it is shown.
    * @param {View} now
    */
-  #goesOn({ image, frames, viewport }) {
+  #goesOn(now) {
     const { sop, frame } = partsOf(this.wantedFrame);
-    if (frame === null || image.sop !== sop || frame >= frames) return false;
-    this.wantedFrame = "";
-    if (image.frame === frame) return false;
-    void viewport.setImageIdIndex(frame);
+    if (!sop) return false;
+    if (!holds(now.displaySet, sop)) return showPart(this.host, now.viewportId, sop);
+    if (now.image.sop !== sop || frame === null || frame >= now.frames || now.image.frame === frame) {
+      this.wantedFrame = "";
+      return false;
+    }
+    void now.viewport.setImageIdIndex(frame);
     return true;
   }
 
@@ -291,4 +291,15 @@ export class OhifViewer {
       this.writing = false;
     }
   }
+}
+
+/**
+ * @template T
+ * @param {Set<T>} listeners
+ * @param {T} listener
+ * @returns {() => void} Takes it out again.
+ */
+function added(listeners, listener) {
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
 }

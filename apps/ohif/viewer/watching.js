@@ -90,6 +90,20 @@ export function spacingOf(instance) {
 
 /**
  * @param {Host} host
+ * @param {any} viewport The drawing library's.
+ * @param {{ sop: string, frame: number | null }} image
+ * @returns {number} Place of the picture among those that the viewport can scroll to; -1 when it is none of them.
+ */
+export function placeOf(host, viewport, { sop, frame }) {
+  const { metaData } = host.libraries.cornerstone;
+  return viewport.getImageIds().findIndex((/** @type {string} */ viewedId) => {
+    const instance = metaData.get("instance", viewedId);
+    return instance?.SOPInstanceUID === sop && frameOf(viewedId, Number(instance.NumberOfFrames ?? 1)) === frame;
+  });
+}
+
+/**
+ * @param {Host} host
  * @returns {string | null} Id of the image that the active viewport will draw first; null while nobody knows.
  */
 export function coming(host) {
