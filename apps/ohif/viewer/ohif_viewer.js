@@ -4,8 +4,9 @@
 import { History } from "./history.js";
 import { imageIdOf, imageOfAddress, partsOf } from "./ids.js";
 import { CAP, Labelmaps, NotOpenError } from "./labelmaps.js";
+import { Listeners } from "./listeners.js";
 import { addressOf, loginAddress, routeOf } from "./navigation.js";
-import { holds, showPart } from "./opening.js";
+import { added, bring } from "./opening.js";
 import { Overlay } from "./overlay.js";
 import { Strokes } from "./strokes.js";
 import { Tools } from "./tools.js";
@@ -28,12 +29,9 @@ export class OhifViewer {
     this.shade = new Overlay();
     /** @type {View | null} */
     this.current = null;
-    /** @type {Set<(opened: Opened | null) => void>} */
-    this.openedListeners = new Set();
-    /** @type {Set<(imageId: string) => void>} */
-    this.paintedListeners = new Set();
-    /** @type {Set<(imageId: string) => void>} */
-    this.comingListeners = new Set();
+    this.openings = /** @type {Listeners<Opened | null>} */ (new Listeners());
+    this.strokesDone = /** @type {Listeners<string>} */ (new Listeners());
+    this.comings = /** @type {Listeners<string>} */ (new Listeners());
     /** @type {(() => void)[]} */
     this.stops = [];
     this.strokes = new Strokes(() => this.#painted());
@@ -79,17 +77,17 @@ export class OhifViewer {
 
   /** @param {(opened: Opened | null) => void} listener */
   onOpened(listener) {
-    return added(this.openedListeners, listener);
+    return this.openings.add(listener);
   }
 
   /** @param {(imageId: string) => void} listener */
   onComing(listener) {
-    return added(this.comingListeners, listener);
+    return this.comings.add(listener);
   }
 
   /** @param {(imageId: string) => void} listener */
   onPainted(listener) {
-    return added(this.paintedListeners, listener);
+    return this.strokesDone.add(listener);
   }
 
   /** @param {(tool: Tool | null) => void} listener */
@@ -235,24 +233,14 @@ export class OhifViewer {
   /** Tells what the viewer is about to draw, unless the address has told it already. */
   #comes() {
     const imageId = imageOfAddress(window.location.search) ?? coming(this.host);
-    if (imageId) for (const listener of this.comingListeners) listener(imageId);
+    if (imageId) this.comings.tell(imageId);
   }
 
-  /**
-   * OHIF opens the first part of a series, and a cine at its first frame, whatever the address says. It may do so more
-   * than once while it builds the page: what is wanted is forgotten when it is shown.
-   * @param {View} now
-   */
+  /** @param {View} now */
   #goesOn(now) {
-    const { sop, frame } = partsOf(this.wantedFrame);
-    if (!sop) return false;
-    if (!holds(now.displaySet, sop)) return showPart(this.host, now.viewportId, sop);
-    if (now.image.sop !== sop || frame === null || frame >= now.frames || now.image.frame === frame) {
-      this.wantedFrame = "";
-      return false;
-    }
-    void now.viewport.setImageIdIndex(frame);
-    return true;
+    const how = bring(this.host, now, this.wantedFrame);
+    if (how === "there") this.wantedFrame = "";
+    return how === "coming";
   }
 
   /** @returns {boolean} True when the viewport of the open image has left the screen. */
@@ -265,8 +253,7 @@ export class OhifViewer {
     this.strokes.finish();
     this.current = now;
     this.history.begin(null);
-    const opened = this.opened();
-    for (const listener of this.openedListeners) listener(opened);
+    this.openings.tell(this.opened());
   }
 
   #painted() {
@@ -274,7 +261,7 @@ export class OhifViewer {
     const mask = imageId && this.masks.read(imageId);
     if (!imageId || !mask) return;
     this.history.note(mask);
-    for (const listener of this.paintedListeners) listener(imageId);
+    this.strokesDone.tell(imageId);
   }
 
   /**
@@ -291,15 +278,4 @@ export class OhifViewer {
       this.writing = false;
     }
   }
-}
-
-/**
- * @template T
- * @param {Set<T>} listeners
- * @param {T} listener
- * @returns {() => void} Takes it out again.
- */
-function added(listeners, listener) {
-  listeners.add(listener);
-  return () => void listeners.delete(listener);
 }
