@@ -2,7 +2,7 @@
 // The viewer as the review knows it (viewer/types.d.ts), on OHIF.
 
 import { History } from "./history.js";
-import { imageIdOf, imageOfAddress, partsOf } from "./ids.js";
+import { imageIdOf, imageOfAddress } from "./ids.js";
 import { CAP, Labelmaps, NotOpenError } from "./labelmaps.js";
 import { Listeners } from "./listeners.js";
 import { addressOf, loginAddress, routeOf } from "./navigation.js";
