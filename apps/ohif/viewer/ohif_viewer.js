@@ -6,7 +6,7 @@ import { imageIdOf, imageOfAddress } from "./ids.js";
 import { CAP, Labelmaps, NotOpenError } from "./labelmaps.js";
 import { Listeners } from "./listeners.js";
 import { addressOf, loginAddress, routeOf } from "./navigation.js";
-import { added, bring } from "./opening.js";
+import { bring } from "./opening.js";
 import { Overlay } from "./overlay.js";
 import { Strokes } from "./strokes.js";
 import { Tools } from "./tools.js";

@@ -45,14 +45,3 @@ function showPart(host, viewportId, sop) {
   viewportGridService.setDisplaySetsForViewport({ viewportId, displaySetInstanceUIDs: [wanted.displaySetInstanceUID] });
   return true;
 }
-
-/**
- * @template T
- * @param {Set<T>} listeners
- * @param {T} listener
- * @returns {() => void} Takes it out again.
- */
-export function added(listeners, listener) {
-  listeners.add(listener);
-  return () => void listeners.delete(listener);
-}
