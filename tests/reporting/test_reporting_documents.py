@@ -296,6 +296,15 @@ def test_geometry_is_the_images_own_where_it_tells_all_of_it(make: Any) -> None:
     assert plain.PatientOrientation in (None, "")
 
 
+@pytest.mark.parametrize("position", [[0, 1, "nowhere"], [0, 1, float("inf")], [0, 1]])
+def test_half_a_place_in_the_patient_is_none(position: list[Any], make: Any) -> None:
+    image = make.images["placed"]()
+    image.add(pydicom.DataElement("ImagePositionPatient", "LO", [str(one) for one in position]))
+    segmentation = parsed(documents_for(image, make.reading(image)).segmentation)
+
+    assert segmentation.FrameOfReferenceUID.startswith("2.25.")
+
+
 def test_invented_frames_of_reference_are_shared_by_no_two_images(make: Any) -> None:
     cine, mono = make.images["cine"](), make.images["mono"]()
     other = make.builders.dataset(make.builders.GREY, sop_instance_uid="1.2.3")

@@ -18,6 +18,7 @@ from pydicom.sr.coding import Code
 
 from sonoloop.errors import DocumentError
 from sonoloop.reporting.foreign import read_segmentation
+from sonoloop.reporting.packed import unpack_bits
 
 Found = dict[tuple[str, int], npt.NDArray[np.uint8]]
 RLE, LABEL_MAP = "1.2.840.10008.1.2.5", "1.2.840.10008.5.1.4.1.1.66.7"
@@ -143,6 +144,17 @@ def test_a_frame_that_names_several_images_is_left_out(foreign: Any) -> None:
     first.SourceImageSequence.append(foreign.item(ReferencedSOPInstanceUID="1.2.9"))
 
     assert_found(foreign.saved(dataset), {("1.2.2", 0): EVEN})
+
+
+def test_a_reference_to_several_frames_is_left_out_and_to_one_is_taken(foreign: Any) -> None:
+    several: Any = [3, 4]
+    frames = [(EVEN, "1.2.1", several, 1), (EVEN, "1.2.2", 3, 1)]
+
+    assert_found(foreign.saved(foreign.segmentation(frames)), {("1.2.2", 2): EVEN})
+
+
+def test_run_lengths_may_hold_bytes_that_mean_nothing() -> None:
+    assert unpack_bits(bytes([128, 1, 7, 8, 128, 254, 5, 128]), 10) == b"\x07\x08\x05\x05\x05"
 
 
 @pytest.mark.parametrize("kind", ["BINARY", "LABELMAP", "FRACTIONAL"])

@@ -190,9 +190,7 @@ def _refer_to_the_image(document: Dataset, header: Dataset, reading: Reading) ->
 
 
 def _settle(document: Dataset, address: InstanceAddress) -> None:
-    """Take out what is no part of the object, and what chance put in."""
-    if "SliceThickness" in document:
-        del document.SliceThickness
+    """Put in place of chance what the same reading has again."""
     uid = stable_uid("sonoloop dimensions", address.instance)
     for item in document.DimensionOrganizationSequence:
         item.DimensionOrganizationUID = uid
