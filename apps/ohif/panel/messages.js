@@ -1,5 +1,5 @@
 // @ts-check
-// What happened, and what is out of order: seen at the top, told to screen readers.
+// What happened, and what is out of order: always in sight, told to screen readers.
 
 import { attribute, button, h, reveal, say } from "./dom.js";
 import { icon } from "./icons.js";

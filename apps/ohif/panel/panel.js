@@ -87,15 +87,19 @@ function draw(root, review) {
   const helpers = { review, announce, openSkip: skip.open, openHelp: help.open, openStopTraining: stop.open };
   const connection = connectionPart(helpers);
   const decisions = [conflictDecision, leaveDecision, loginDecision].map((make) => make(helpers));
-  const parts = [
+  const message = messagePart(helpers);
+  const deeds = deedsPart(helpers);
+  deeds.element.prepend(message.element); // what became of a deed is told where it was done, in sight
+  const shown = [
     headerPart(helpers),
     connection,
-    messagePart(helpers),
     outdatedPart(helpers),
-    ...[framesPart, predictionPart, lesionsPart, toolsPart, assessmentPart, queuePart, trainingPart, deedsPart].map((make) => make(helpers)),
+    ...[framesPart, predictionPart, lesionsPart, toolsPart, assessmentPart, queuePart, trainingPart].map((make) => make(helpers)),
+    deeds,
   ];
+  const parts = [...shown, message];
   const dialogs = [...decisions, skip, help, stop];
-  root.replaceChildren(...parts.map((part) => part.element), news, ...dialogs.map(({ element }) => element));
+  root.replaceChildren(...shown.map((part) => part.element), news, ...dialogs.map(({ element }) => element));
 
   let frame = 0;
   const update = () => {

@@ -122,6 +122,7 @@ const PARTS = `
 .pill.live::before { background: var(--accent); }
 .banner { display: grid; gap: 6px; padding: 8px 12px; border-bottom: 1px solid var(--line); border-left: 3px solid var(--accent);
   background: var(--card); overflow-wrap: anywhere; }
+footer > .banner { margin: -10px -12px 2px; }
 .banner.error { border-left-color: var(--bad); }
 .banner.warn { border-left-color: var(--warn); }
 .banner [data-part="message"]::first-letter { text-transform: uppercase; }
