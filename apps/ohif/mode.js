@@ -4,6 +4,11 @@
 import { enter, leave } from "./session.js";
 import { ROUTE } from "./viewer/navigation.js";
 
+/**
+ * Only pictures are opened. A segmentation or report of the study stays in the list of series: opened, OHIF would make
+ * it the one that tools paint on; earlier answers come from the server instead.
+ */
+const PICTURES = "@ohif/extension-default.sopClassHandlerModule.stack";
 const ID = "@sonoloop/mode";
 const PANEL = "@sonoloop/extension.panelModule.review";
 /** As long as a button of the worklist takes. */
@@ -47,6 +52,7 @@ async function modeFactory({ loadModules }) {
     // Its own protocol shows two pictures at once, and not the one that the address names.
     hangingProtocol: "default",
     toolbarSections: [...base.toolbarSections, TOOLBAR],
+    sopClassHandlers: [PICTURES],
     routes: [
       {
         ...route,
