@@ -443,3 +443,38 @@ test("a server that is there again is told, and asked for what it did not answer
 
   assert.deepEqual([session.state.server, session.state.stage, session.state.message], ["ready", "predicted", null]);
 });
+
+test("an AI that marks something and calls it normal is not accepted, and nothing is answered", async () => {
+  const api = new FakeApi();
+  api.predictions.set("a", Promise.resolve({ mask: maskOf(8), params: paramsOf("normal") }));
+  const { review: session } = await opened({ api });
+
+  await session.accept();
+
+  assert.match(session.state.message.text, /choose yourself/);
+  assert.deepEqual([api.saved.length, session.state.dirty, session.state.answer.pathology], [0, false, null]);
+});
+
+test("an AI that marks nothing is accepted as no lesion", async () => {
+  const api = new FakeApi();
+  api.predictions.set("a", Promise.resolve({ mask: maskOf(), params: paramsOf("benign") }));
+  const { review: session } = await opened({ api });
+
+  await session.accept();
+
+  assert.deepEqual([api.saved[0].mask, api.saved[0].params.pathology], [null, "normal"]);
+});
+
+test("the open image comes back as it was when it is the next one", async () => {
+  const { review: session, viewer, api } = await opened();
+  viewer.paint([15]);
+  api.samples = [{ id: "a", StudyInstanceUID: "1", SeriesInstanceUID: "2", SOPInstanceUID: "a" }];
+
+  await session.next();
+  await session.confirmLeave(true);
+  await settled();
+
+  assert.equal(session.state.stage, "predicted");
+  assert.deepEqual(marked(viewer.read("a")), [8, 9]);
+  assert.match(session.state.message.text, /still the next/);
+});

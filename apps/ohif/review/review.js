@@ -70,8 +70,11 @@ export class Review extends Acting {
   accept() {
     return this.#onImage("accept", async (work) => {
       if (!work.prediction || !work.aiMask) return this.say("error", "The AI has not answered yet.");
+      const noLesion = !work.aiMask.some(Boolean);
+      if (!noLesion && work.prediction.pathology === "normal") {
+        return this.say("error", "The AI marks something and calls the image normal: choose yourself what holds.");
+      }
       this.desk.draw(work, work.aiMask);
-      const noLesion = !work.marked;
       this.desk.answer({ pathology: noLesion ? "normal" : work.prediction.pathology, noLesion });
       await this.saving.save("submitted");
     });
@@ -156,6 +159,10 @@ export class Review extends Acting {
       return void this.desk.open(this.viewer.opened());
     }
     this.desk.reasons.set(sample.id, sample.sonoloop?.reason ?? "");
+    if (this.desk.current?.imageId === sample.id) {
+      this.say("info", "This image is still the next one that waits for you: submit it, or skip it.");
+      return void this.desk.open(this.viewer.opened());
+    }
     this.desk.loader.expect(sample.id);
     this.viewer.goTo({
       study: sample.StudyInstanceUID, series: sample.SeriesInstanceUID, sop: sample.SOPInstanceUID,
