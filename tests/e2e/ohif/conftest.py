@@ -118,10 +118,10 @@ class Site:
 
 
 @contextmanager
-def _site(folder: Path, studio: Studio, **settings: Any) -> Iterator[Site]:
+def _site(folder: Path, studies: Path | str, **settings: Any) -> Iterator[Site]:
     ship_models(folder / "shipped")
     service = Service.open(
-        str(studio.folder),
+        str(studies),
         folder / "workspace",
         ServerSettings(**({"rescan_s": 0} | settings)),
         PipelineSettings(),
@@ -147,10 +147,10 @@ def _site(folder: Path, studio: Studio, **settings: Any) -> Iterator[Site]:
 def make_site(
     tmp_path_factory: pytest.TempPathFactory, viewer_there: None
 ) -> Callable[..., AbstractContextManager[Site]]:
-    """Makes servers on drawn studies, with settings."""
+    """Makes servers on drawn studies, a folder of them or the address of a PACS."""
 
-    def making(studio: Studio, **settings: Any) -> AbstractContextManager[Site]:
-        return _site(tmp_path_factory.mktemp("site"), studio, **settings)
+    def making(studies: Path | str, **settings: Any) -> AbstractContextManager[Site]:
+        return _site(tmp_path_factory.mktemp("site"), studies, **settings)
 
     return making
 

@@ -28,7 +28,7 @@ VIEW = """() => {
 @pytest.fixture(scope="module")
 def site(studio: Studio, make_site: Callable[..., AbstractContextManager[Any]]) -> Iterator[Any]:
     studio.single("keys", "first")
-    with make_site(studio) as made:
+    with make_site(studio.folder) as made:
         yield made
 
 

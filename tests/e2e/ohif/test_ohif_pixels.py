@@ -1,4 +1,4 @@
-"""Every kind of ultrasound image is drawn, with its own mask upon it."""
+"""Every kind of ultrasound image is drawn with its own mask, of a folder and of a PACS."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -36,12 +36,28 @@ def images(studio: Studio) -> dict[str, list[Drawn]]:
     }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["folder", pytest.param("pacs", marks=pytest.mark.pacs)])
 def site(
-    images: Any, studio: Studio, make_site: Callable[..., AbstractContextManager[Any]]
+    request: pytest.FixtureRequest,
+    images: Any,
+    studio: Studio,
+    make_site: Callable[..., AbstractContextManager[Any]],
 ) -> Iterator[Any]:
-    with make_site(studio) as made:
-        yield made
+    """A server whose studies lie in a folder, or in Orthanc."""
+    if request.param == "folder":
+        with make_site(studio.folder) as made:
+            yield made
+        return
+    pacs = request.getfixturevalue("orthanc_server")
+    pacs.clear()
+    for path in sorted(studio.folder.glob("*.dcm")):
+        pacs.store(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SONOLOOP_PACS_USER", pacs.user)
+        patch.setenv("SONOLOOP_PACS_PASSWORD", pacs.password)
+        with make_site(pacs.url) as made:
+            yield made
+    pacs.clear()
 
 
 @pytest.mark.parametrize("kind", ["mono", "colour", "palette"])

@@ -21,7 +21,7 @@ def site(studio: Studio, make_site: Callable[..., AbstractContextManager[Any]]) 
     for study in ("exact", "twins", "late", "brush", "conflict"):
         studio.single(study, "first")
         studio.single(study, "second")
-    with make_site(studio) as made:
+    with make_site(studio.folder) as made:
         yield made
 
 

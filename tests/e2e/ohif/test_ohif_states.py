@@ -22,7 +22,7 @@ PASSWORD = "twelve quiet sheep"
 def site(studio: Studio, make_site: Callable[..., AbstractContextManager[Any]]) -> Iterator[Any]:
     for study in STUDIES:
         studio.single(study, "only")
-    with make_site(studio) as made:
+    with make_site(studio.folder) as made:
         yield made
 
 
@@ -169,7 +169,7 @@ def test_with_accounts_the_viewer_opens_after_a_log_in(
 ) -> None:
     studio = Studio(tmp_path / "studies")
     image = studio.single("guarded", "only")
-    with make_site(studio) as site:
+    with make_site(studio.folder) as site:
         site.service.accounts.add("anna", "annotator", PASSWORD, actor="it")
         screen = open_screen(site.url, context=new_reader(), forgiven=("401",))
 
