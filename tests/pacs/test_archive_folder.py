@@ -81,6 +81,18 @@ class TestReading:
         content = (studies / "deep/a.dcm").read_bytes()
         assert source.retrieve(address("1.2.3")) == content
 
+    def test_instances_of_a_series_come_in_the_order_of_their_numbers(
+        self, source: FolderSource, store: Store, studies: Path, made: Callable[..., bytes]
+    ) -> None:
+        for uid, number in (("1.2.4", "2"), ("1.2.9", "1"), ("1.2.5", "10")):
+            told = {"StudyInstanceUID": "1.7", "SeriesInstanceUID": "1.8", "InstanceNumber": number}
+            (studies / f"{uid}.dcm").write_bytes(made(uid, told))
+        source.scan(store)
+
+        found = [address.instance for address in source.instances("1.7", "US")]
+
+        assert found == ["1.2.9", "1.2.4", "1.2.5"]
+
     @pytest.mark.parametrize("part", ["study", "series", "instance"])
     def test_an_address_that_is_wrong_in_one_part_finds_nothing(
         self, source: FolderSource, store: Store, write_dicom: WriteDicom, part: str

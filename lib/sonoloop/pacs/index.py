@@ -142,12 +142,15 @@ class InstanceIndex:
     def addresses(
         self, study: str, *, series: str | None = None, modality: str | None = None
     ) -> list[tuple[InstanceAddress, str]]:
-        """Address and locator of the instances of a study, in the order of their UIDs."""
+        """Address and locator of the instances of a study, those of a series by their number.
+
+        Viewers take the last instance of a segmentation's series for the one that holds.
+        """
         query = (
-            "SELECT i.study, i.series, i.instance, i.locator FROM instances i "
+            "SELECT i.study, i.series, i.instance, i.locator FROM instances i "  # noqa: S608
             "JOIN series s USING (study, series) WHERE i.study = ?1 "
             "AND (?2 IS NULL OR i.series = ?2) AND (?3 IS NULL OR s.modality = ?3) "
-            "ORDER BY i.series, i.instance"
+            f"ORDER BY i.series, {number_of('i', '00200013')}, i.instance"
         )
         with self.connection() as connection:
             rows = connection.execute(query, (study, series, modality)).fetchall()
@@ -188,6 +191,16 @@ class InstanceIndex:
                 connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.commit()
         self._path.chmod(0o600)  # names of patients are in it
+
+
+def number_of(table: str, tag: str) -> str:
+    """SQL for a number that a row of a table tells, such as InstanceNumber; NULL where none.
+
+    Example:
+        >>> print(number_of("series", "00200011"))
+        json_extract(series.attributes, '$."00200011".Value[0]')
+    """
+    return f"""json_extract({table}.attributes, '$."{tag}".Value[0]')"""
 
 
 def _read(path: Path) -> _Entry | None:

@@ -5,7 +5,7 @@ import sqlite3
 from typing import Any, Final
 
 from sonoloop.pacs.attributes import UTF_8
-from sonoloop.pacs.index import InstanceIndex
+from sonoloop.pacs.index import InstanceIndex, number_of
 from sonoloop.pacs.matching import Level, Query, told
 
 _TABLES: Final[dict[Level, str]] = {
@@ -24,11 +24,10 @@ _COLUMNS: Final[dict[Level, str]] = {
     ),
 }
 _DATE: Final = """json_extract(studies.attributes, '$."00080020".Value[0]')"""
-_NUMBER: Final = """json_extract({}.attributes, '$."{}".Value[0]')"""
 _ORDER: Final[dict[Level, str]] = {
     "studies": f"{_DATE} DESC, studies.study",
-    "series": f"{_NUMBER.format('series', '00200011')}, series.series",
-    "instances": f"{_NUMBER.format('instances', '00200013')}, instances.instance",
+    "series": f"{number_of('series', '00200011')}, series.series",
+    "instances": f"{number_of('instances', '00200013')}, instances.instance",
 }
 """Newest studies first; series and images by their number."""
 
