@@ -24,7 +24,6 @@ export function framesPart({ review }) {
       reveal(element, shown !== null);
       if (shown === null) return;
       say(where, shown.title);
-      attribute(where, "class", `pill ${shown.isFull ? "wait" : ""}`);
       say(told, shown.told);
       const make = (/** @type {{frame: number}} */ { frame }) =>
         h("li", {}, button(String(frame + 1), () => review.openFrame(frame), {}));

@@ -111,20 +111,17 @@ export const largestBrush = (columns) => Math.max(4, Math.round(0.12 * columns))
 
 /**
  * @param {ReviewState} state
- * @returns {{title: string, told: string, marks: Mark[], isFull: boolean} | null} Of a cine.
+ * @returns {{title: string, told: string, marks: Mark[]} | null} Of a cine.
  */
 export function cine(state) {
   const { frames, image } = state;
   if (frames === null || image === null) return null;
   const here = image.frame ?? 0;
   const shown = [...new Set([...frames.masks, ...frames.submitted])].sort((a, b) => a - b);
-  const isFull = frames.masks.length >= frames.cap;
-  const room = isFull ? "no further frame can be marked in this sitting" : `up to ${frames.cap} at once`;
   return {
     title: `Frame ${here + 1} of ${frames.total}`,
-    told: `${frames.masks.length} marked, ${frames.submitted.length} submitted; ${room}`,
+    told: `${frames.masks.length} marked, ${frames.submitted.length} submitted`,
     marks: shown.map((frame) => ({ frame, isOpen: frame === here, isSubmitted: frames.submitted.includes(frame) })),
-    isFull,
   };
 }
 

@@ -239,7 +239,6 @@ export class Desk {
       total: this.frames,
       masks: numbers((work) => work.marked || work.prediction !== null),
       submitted: numbers((work) => work.submitted),
-      cap: this.review.viewer.cap,
     });
   }
 }

@@ -125,8 +125,6 @@ export interface Frames {
   readonly total: number;
   readonly masks: readonly number[];
   readonly submitted: readonly number[];
-  /** About so many masks lie unpacked in memory at once; more are packed, and none is lost. */
-  readonly cap: number;
 }
 
 export interface ReviewState {

@@ -14,10 +14,6 @@ import { MAX_LESIONS } from "./components.js";
 /** Bytes of masks that are unpacked at once, and how many there are at least. */
 const BUDGET_BYTES = 48 * 1024 * 1024;
 const FEWEST = 4;
-const TYPICAL_PIXELS = 1024 * 768;
-
-/** Masks of a usual picture that fit. */
-export const CAP = Math.max(FEWEST, Math.floor(BUDGET_BYTES / TYPICAL_PIXELS));
 
 /** The mask was to be drawn on a picture that is not open any more. */
 export class NotOpenError extends Error {

@@ -3,7 +3,7 @@
 
 import { History } from "./history.js";
 import { imageIdOf, imageOfAddress } from "./ids.js";
-import { CAP, Labelmaps, NotOpenError } from "./labelmaps.js";
+import { Labelmaps, NotOpenError } from "./labelmaps.js";
 import { Listeners } from "./listeners.js";
 import { addressOf, loginAddress, routeOf } from "./navigation.js";
 import { bring } from "./opening.js";
@@ -22,7 +22,6 @@ export class OhifViewer {
   /** @param {import("./host.js").Host} host */
   constructor(host) {
     this.host = host;
-    this.cap = CAP;
     this.masks = new Labelmaps(host);
     this.history = new History(host, (mask) => this.current && this.masks.write(this.current.image.imageId, mask));
     this.tools = new Tools(host);

@@ -45,8 +45,6 @@ export interface Viewer {
   goTo(image: { study: string; series: string; sop: string; frame: number | null }): void;
   /** Shows the login page: in this window, which comes back to the open image, or in another one beside it. */
   login(beside: boolean): void;
-  /** Masks that can be held unpacked at once. */
-  readonly cap: number;
 }
 
 export interface Opened {

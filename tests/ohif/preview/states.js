@@ -135,8 +135,8 @@ export const STATES = {
     },
   },
   leaving: { ...EDITING, leaving: true },
-  cine: { ...EDITING, image: { ...IMAGE, imageId: `${IMAGE.imageId}_f11`, frame: 11 }, frames: { total: 120, masks: [3, 11, 40], submitted: [3, 88], cap: 24 } },
-  cine_full: { ...EDITING, image: { ...IMAGE, imageId: `${IMAGE.imageId}_f11`, frame: 11 }, frames: { total: 300, masks: Array.from({ length: 24 }, (_, i) => 3 + 8 * i), submitted: [3, 11, 19], cap: 24 } },
+  cine: { ...EDITING, image: { ...IMAGE, imageId: `${IMAGE.imageId}_f11`, frame: 11 }, frames: { total: 120, masks: [3, 11, 40], submitted: [3, 88] } },
+  cine_full: { ...EDITING, image: { ...IMAGE, imageId: `${IMAGE.imageId}_f11`, frame: 11 }, frames: { total: 300, masks: Array.from({ length: 24 }, (_, i) => 3 + 8 * i), submitted: [3, 11, 19] } },
   training: {
     ...PREDICTED,
     training: {

@@ -3,7 +3,6 @@
 /** @implements {import("../../../apps/ohif/viewer/types").Viewer} */
 export class FakeViewer {
   constructor() {
-    this.cap = 64;
     this.masks = new Map();
     this.tools = [];
     this.went = [];
