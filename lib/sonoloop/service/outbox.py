@@ -35,6 +35,8 @@ LOOK_S: Final = 5.0
 """What others change (a retry by the command line, an archive that is back) is seen after so long.
 """
 COUNTS_S: Final = 10.0
+WARM_UP_AFTER_S: Final = 10.0
+"""The server answers first: what the first document needs costs seconds to load."""
 
 GIVE_UP: Final = (InstanceRefusedError, DocumentError, NotFoundError, ImageReadError)
 """Problems that trying again does not mend; all others pass."""
@@ -82,6 +84,7 @@ class Outbox:
         self._changed = threading.Condition()
         self._woken = self._busy = self._closing = False
         self._cold = make is make_documents and (settings.write_seg or settings.write_sr)
+        self._warm_at: datetime | None = None
         self._failures = 0
         self._resume_at: datetime | None = None
         self._paused_at = datetime.now(UTC)
@@ -93,6 +96,7 @@ class Outbox:
         self._store.outbox.hasten()
         for leftover in self._store.paths.outbox.glob("*.part"):
             leftover.unlink(missing_ok=True)
+        self._warm_at = datetime.now(UTC) + timedelta(seconds=WARM_UP_AFTER_S)
         self._thread.start()
         self.wake()
 
@@ -138,7 +142,7 @@ class Outbox:
             self._store.outbox.queue_standing("original")
         entry = self._store.outbox.due(now)
         if entry is None:
-            self._warm_up()
+            self._warm_up(now)
             upcoming = self._store.outbox.next_due()
             wait = (upcoming - now).total_seconds() if upcoming else LOOK_S
             return min(LOOK_S, max(0.0, wait))
@@ -148,9 +152,10 @@ class Outbox:
             self._tell()
         return 0.0
 
-    def _warm_up(self) -> None:
+    def _warm_up(self, now: datetime) -> None:
         """Once there is something that may be answered, be ready for the first answer."""
-        if self._cold and self._store.outbox.may_have_work():
+        is_time = self._warm_at is not None and now >= self._warm_at
+        if self._cold and is_time and self._store.outbox.may_have_work():
             self._cold = False
             warm_up()
 
