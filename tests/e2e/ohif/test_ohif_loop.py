@@ -173,16 +173,42 @@ def test_what_was_answered_lies_in_the_archive_as_segmentation_and_report(
         )
 
 
+@pytest.fixture(params=["folder", pytest.param("pacs", marks=pytest.mark.pacs)])
+def kept_in(
+    request: pytest.FixtureRequest,
+    viewer_there: None,
+    sample_studies: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Path | str]:
+    """The synthetic studies in a folder, and in Orthanc."""
+    if request.param == "folder":
+        yield sample_studies
+        return
+    pacs = request.getfixturevalue("orthanc_server")
+    pacs.clear()
+    for path in sorted(sample_studies.rglob("*.dcm")):
+        pacs.store(path)
+    monkeypatch.setenv("SONOLOOP_PACS_USER", pacs.user)
+    monkeypatch.setenv("SONOLOOP_PACS_PASSWORD", pacs.password)
+    yield pacs.url
+    pacs.clear()
+
+
 @pytest.fixture
 def learner(
-    viewer_there: None,
+    kept_in: Path | str,
     start_server: Callable[..., Any],
     tiny_models: Path,
-    sample_studies: Path,
+    until: Callable[..., Any],
     tmp_path: Path,
 ) -> Iterator[Any]:
     """A server with small models, which learn in seconds."""
-    started = start_server(sample_studies, tmp_path / "workspace", models=tiny_models)
+    started = start_server(kept_in, tmp_path / "workspace", models=tiny_models)
+    until(
+        lambda: about(started)["datastore"]["total"] > LABELS,
+        timeout_s=60,
+        what="no images were found",
+    )
     yield started
     started.stop()
 
