@@ -97,7 +97,7 @@ class FakeArchive:
         return self.header_of(record)
 
     def instances(self, study: str, modality: Literal["SEG", "SR", "US"]) -> list[InstanceAddress]:
-        raise NotImplementedError
+        raise AssertionError(f"the outbox knows its addresses, and asked for {modality} of {study}")
 
     def retrieve(self, address: InstanceAddress) -> bytes:
         self._answer()

@@ -11,20 +11,14 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
+from canvas import COUNT_TINTED
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
-
-COUNT_TINTED = """() => {
-  const canvas = document.getElementById("canvas");
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  let tinted = 0;
-  for (let i = 0; i < data.length; i += 4) tinted += data[i] !== data[i + 2];
-  return tinted;
-}"""
 
 
 @pytest.fixture(scope="module")

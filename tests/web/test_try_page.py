@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route, expect, sync_playwright
 
+from canvas import COUNT_TINTED
 from explaining import load_explaining
 from sonoloop.imaging.write_dicom import UltrasoundDicom, stable_uid, write_ultrasound_dicom
 
@@ -23,13 +24,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
 
-TINTED = """() => {
-  const canvas = document.getElementById("canvas");
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  let tinted = 0;
-  for (let i = 0; i < data.length; i += 4) tinted += data[i] !== data[i + 2];
-  return tinted;
-}"""
 DROP = """([name, bytes]) => {
   const files = new DataTransfer();
   files.items.add(new File([new Uint8Array(bytes)], name));
@@ -134,7 +128,7 @@ def test_a_picture_without_calibration_is_measured_in_pixels(page: Page, photo: 
     expect(page.locator("#scale")).to_contain_text("states no calibration")
     expect(page.locator("#verdict")).to_have_text("Most probable: malignant (70 %)")
     expect(page.locator(".bar.most")).to_contain_text("malignant70 %")
-    assert page.evaluate(TINTED) == 600
+    assert page.evaluate(COUNT_TINTED) == 600
 
 
 def test_each_frame_of_a_cine_is_measured_in_millimetres(page: Page, cine: Path) -> None:
@@ -150,7 +144,7 @@ def test_each_frame_of_a_cine_is_measured_in_millimetres(page: Page, cine: Path)
     expect(page.locator("#frame-told")).to_have_text("3 of 3")
     expect(page.locator("#lesions")).to_contain_text("Height2.8 mm")
     expect(page.locator("#on")).to_be_disabled()
-    assert page.evaluate(TINTED) == 14 * 30
+    assert page.evaluate(COUNT_TINTED) == 14 * 30
 
     page.locator("#back").click()
 
@@ -162,16 +156,16 @@ def test_outline_fill_and_explanation_are_switched_by_keyboard(page: Page, photo
     choose(page, photo)
 
     page.keyboard.press("o")
-    assert page.evaluate(TINTED) == 0
+    assert page.evaluate(COUNT_TINTED) == 0
     expect(page.locator("#outline")).to_have_attribute("aria-pressed", "false")
     page.keyboard.press("o")
     page.locator("#fill").fill("0")
-    assert page.evaluate(TINTED) == 2 * (20 + 30) - 4
+    assert page.evaluate(COUNT_TINTED) == 2 * (20 + 30) - 4
     page.keyboard.press("g")
 
     expect(page.locator("#explain-note")).to_contain_text("what spoke for malignant")
     expect(page.locator("#explain")).to_have_attribute("aria-pressed", "true")
-    assert page.evaluate(TINTED) >= 18 * 28
+    assert page.evaluate(COUNT_TINTED) >= 18 * 28
 
 
 def test_a_dropped_file_is_shown(page: Page, photo: Path) -> None:
