@@ -1,5 +1,8 @@
 """Lesions as DICOM Segmentation Storage (PS3.3 A.51), one segment each.
 
+They are single bits (BINARY), but for images of sizes at which Cornerstone would take the bits
+apart in the wrong places: there they are bytes, FRACTIONAL with the two values 0 and 1.
+
 Ultrasound images have no place in the patient, and viewers need one to draw a segmentation:
 without it Cornerstone (OHIF), dcmqi (Slicer) and highdicom's volumes refuse to. So each image, and
 each frame of a cine, gets a frame of reference of its own, which no other image shares, with the
@@ -9,7 +12,7 @@ patient, so the orientation is invented: ``docs/conformance.md`` says so, a swit
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import highdicom as hd
 import numpy as np
@@ -64,10 +67,11 @@ def write_segmentation(
         synthetic: Invent a geometry where the image has none.
     """
     image = _standing_in(header, reading, synthetic=synthetic)
+    label_map = _label_map(lesions)
     document = hd.seg.Segmentation(
         source_images=[image],
-        pixel_array=_label_map(lesions),
-        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        pixel_array=label_map,
+        **_form(label_map.size, len(lesions)),
         segment_descriptions=[_segment(reading, lesion) for lesion in lesions],
         series_instance_uid=address.series,
         series_number=SERIES_NUMBER,
@@ -89,6 +93,40 @@ def write_segmentation(
         document.PatientOrientation = header.get("PatientOrientation") or ""
     sign_over(document, header, reading.assessed_at)
     return document
+
+
+def _form(pixels: int, lesions: int) -> dict[str, Any]:
+    """How the lesions are stored: as bits where every reader finds their bounds, else as bytes."""
+    if cornerstone_finds_bits(pixels, lesions):
+        return {"segmentation_type": hd.seg.SegmentationTypeValues.BINARY}
+    return {
+        "segmentation_type": hd.seg.SegmentationTypeValues.FRACTIONAL,
+        "fractional_type": hd.seg.SegmentationFractionalTypeValues.OCCUPANCY,
+        "max_fractional_value": 1,
+    }
+
+
+def cornerstone_finds_bits(pixels: int, frames: int) -> bool:
+    """Whether ``@cornerstonejs/adapters`` takes the bits of a segmentation apart where they are.
+
+    The standard runs the bits of all frames together and pads them to an even number of bytes
+    (PS3.5 8.1.1). The adapters (5.6.8, which OHIF 3.13.2 has, to 5.14.0; ``encodePixelData.js``)
+    know no padding, and guess by the length whether frames begin at whole bytes.
+
+    Args:
+        pixels: Of one frame.
+        frames: Of the segmentation.
+
+    Example:
+        >>> cornerstone_finds_bits(480 * 640, 3), cornerstone_finds_bits(61 * 83, 1)
+        (True, False)
+    """
+    together = -(-pixels * frames // 8)
+    apart = -(-pixels // 8) * frames
+    stored = together + together % 2
+    if stored == apart:
+        return frames == 1 or pixels % 8 == 0
+    return stored == together
 
 
 def name_of_image(header: Dataset, reading: Reading) -> str:
