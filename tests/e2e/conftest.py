@@ -223,14 +223,43 @@ def submit(tmp_path: Path) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def train_one_epoch(until: Callable[..., Any]) -> Callable[[Any], str]:
-    """Trains the segmenter for one epoch; the id of the model that serves afterwards.
+def publish_held(until: Callable[..., Any]) -> Callable[[str], str]:
+    """Publishes the newest segmenter, which the gate holds; its id, once it serves.
 
-    A handful of labels is no evidence for the gate, so what it holds is published by hand.
+    A handful of labels is no evidence for the gate, so an engineer must.
     """
 
+    def publishing(url: str) -> str:
+        versions = requests.get(f"{url}/sonoloop/models", timeout=30).json()["segmentation"]
+        newest = versions["versions"][0]
+        assert newest["gate"]["verdict"] == "held", newest
+        assert "not enough evidence" in newest["gate"]["reason"]
+        word = {"model_id": newest["model_id"], "actor": "test", "reason": "closes the loop"}
+        answer = requests.post(f"{url}/sonoloop/models/segmentation/publish", json=word, timeout=60)
+        answer.raise_for_status()
+        until(
+            lambda: _serving(url) == newest["model_id"],
+            timeout_s=START_S,
+            what="the new model is not served",
+        )
+        return str(newest["model_id"])
+
+    return publishing
+
+
+def _serving(url: str) -> str | None:
+    told = requests.get(f"{url}/info/", timeout=30).json()
+    model: str | None = told["sonoloop"]["model_ids"].get("segmentation")
+    return model
+
+
+@pytest.fixture
+def train_one_epoch(
+    until: Callable[..., Any], publish_held: Callable[[str], str]
+) -> Callable[[Any], str]:
+    """Trains the segmenter for one epoch and publishes it; the id of the model that serves then."""
+
     def training(client: Any) -> str:
-        before = serving(client)
         client.train_start("segmentation", {"max_epochs": 1, "tracking": "none"})
         until(
             lambda: not client.train_status(check_if_running=True),
@@ -239,27 +268,6 @@ def train_one_epoch(until: Callable[..., Any]) -> Callable[[Any], str]:
         )
         status = client.train_status()
         assert status["status"] == "DONE", status["details"]
-        publish_newest(client.get_server_url())
-        until(
-            lambda: serving(client) != before, timeout_s=START_S, what="the new model is not served"
-        )
-        return serving(client)
-
-    def publish_newest(url: str) -> None:
-        versions = requests.get(f"{url}/sonoloop/models", timeout=30).json()["segmentation"]
-        newest = versions["versions"][0]
-        assert newest["gate"]["verdict"] == "held", newest
-        assert "not enough evidence" in newest["gate"]["reason"]
-        word = {"model_id": newest["model_id"], "actor": "test", "reason": "closes the loop"}
-        answer = requests.post(f"{url}/sonoloop/models/segmentation/publish", json=word, timeout=60)
-        answer.raise_for_status()
-
-    def serving(client: Any) -> str:
-        ids = until(
-            lambda: client.info()["sonoloop"]["model_ids"],
-            timeout_s=START_S,
-            what="no model is served",
-        )
-        return str(ids["segmentation"])
+        return publish_held(client.get_server_url())
 
     return training

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import requests
 from playwright.sync_api import BrowserContext, expect
 
 from ohif_screen import CHANGED, PREDICTED, SUBMITTED, Screen
-from served_masks import kept_mask, predicted_mask, revisions
+from served_masks import kept_mask, revisions
 from sonoloop.imaging.masks import decode_label_map
 
 pytestmark = [pytest.mark.browser, pytest.mark.ohif, pytest.mark.slow]
@@ -171,88 +170,3 @@ def test_what_was_answered_lies_in_the_archive_as_segmentation_and_report(
             timeout_s=60,
             what=f"no {modality} in the archive",
         )
-
-
-@pytest.fixture(params=["folder", pytest.param("pacs", marks=pytest.mark.pacs)])
-def kept_in(
-    request: pytest.FixtureRequest,
-    viewer_there: None,
-    sample_studies: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Path | str]:
-    """The synthetic studies in a folder, and in Orthanc."""
-    if request.param == "folder":
-        yield sample_studies
-        return
-    pacs = request.getfixturevalue("orthanc_server")
-    pacs.clear()
-    for path in sorted(sample_studies.rglob("*.dcm")):
-        pacs.store(path)
-    monkeypatch.setenv("SONOLOOP_PACS_USER", pacs.user)
-    monkeypatch.setenv("SONOLOOP_PACS_PASSWORD", pacs.password)
-    yield pacs.url
-    pacs.clear()
-
-
-@pytest.fixture
-def learner(
-    kept_in: Path | str,
-    start_server: Callable[..., Any],
-    tiny_models: Path,
-    until: Callable[..., Any],
-    tmp_path: Path,
-) -> Iterator[Any]:
-    """A server with small models, which learn in seconds."""
-    started = start_server(kept_in, tmp_path / "workspace", models=tiny_models)
-    until(
-        lambda: about(started)["datastore"]["total"] > LABELS,
-        timeout_s=60,
-        what="no images were found",
-    )
-    yield started
-    started.stop()
-
-
-def test_a_new_model_is_offered_and_its_mask_shown(
-    learner: Any,
-    label_first: Callable[[Any, int], list[str]],
-    train_one_epoch: Callable[[Any], str],
-    open_screen: Callable[..., Screen],
-    tmp_path: Path,
-) -> None:
-    server, client = learner, learner.client(tmp_path)
-    labelled = label_first(client, LABELS)
-    objects = requests.get(f"{server.url}/datastore/?output=all", timeout=30).json()["objects"]
-    image = next(key for key in objects if key not in labelled and "_f" not in key)
-    screen = open_screen(server.url)
-
-    screen.study(objects[image]["image"]["info"]["StudyInstanceUID"], seen_as(objects, image))
-    screen.until_shown(image, marked=False)
-    screen.until_stage(PREDICTED)
-    model = train_one_epoch(client)
-    screen.panel.locator("[data-part=outdated]").wait_for()
-    screen.shot("new-model")
-    with screen.page.expect_response(lambda answer: "/infer/" in answer.url):
-        screen.panel.get_by_text("Ask it").click()
-    expect(screen.panel.locator("[data-part=outdated]")).to_be_hidden()
-
-    wanted = predicted_mask(server.url, image)
-    screen.until(
-        lambda: (screen.until_shown(image, marked=False).lesion == wanted).all(),
-        "the mask of the new model is not shown",
-    )
-    serving = screen.panel.locator("[data-task=segmentation] [data-part=serving]")
-    assert serving.get_attribute("title") == model
-
-
-@dataclass(frozen=True)
-class Named:
-    """An image by its UIDs."""
-
-    series: str
-    sop: str
-    frame: int | None = None
-
-
-def seen_as(objects: dict[str, Any], image: str) -> Named:
-    return Named(objects[image]["image"]["info"]["SeriesInstanceUID"], image)
