@@ -59,6 +59,10 @@ def room_of(path: Path) -> str:
     return parts[0]
 
 
+OUTER_EDGES = {LIB / "service" / "steady.py"}
+"""Beyond the end of a thread an error is lost: there it is logged, and the thread goes on."""
+
+
 def imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -100,7 +104,8 @@ class TestEveryModule:
                     and node.type.id in {"Exception", "BaseException"}
                 )
                 reraises = any(isinstance(n, ast.Raise) for n in ast.walk(node))
-                assert not broad or reraises, f"line {node.lineno}: broad except"
+                allowed = not broad or reraises or path in OUTER_EDGES
+                assert allowed, f"line {node.lineno}: broad except"
 
 
 def test_every_room_has_its_place() -> None:

@@ -3,6 +3,7 @@
 import importlib
 import io
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,13 @@ from pydicom import Dataset, dcmread
 from archives import FakeArchive, make_fakes
 from sonoloop.records import Annotation, ImageRecord
 from sonoloop.service.delivery import DRAFTS_OFF, NOTHING, OVERTAKEN, SWITCHED_OFF, WITHDRAWN
-from sonoloop.service.outbox import LOOK_S, Outbox, pause_after
+from sonoloop.service.outbox import (
+    LONGEST_PAUSE_S,
+    LOOK_S,
+    UNFORESEEN,
+    Outbox,
+    pause_after,
+)
 from sonoloop.settings import WriteBackSettings
 from sonoloop.store import NewAnnotation, Store
 from sonoloop.store.outbox_entries import OutboxEntry
@@ -357,6 +364,27 @@ def test_documents_that_cannot_be_made_hold_up_nothing_else(site: Site) -> None:
     assert str(site.entries()[0].problem).startswith("the documents cannot be made: IndexError")
 
 
+def test_an_error_nobody_foresaw_holds_up_nothing_else_and_is_tried_again(site: Site) -> None:
+    def header_of(image: ImageRecord) -> Dataset:
+        if image.image_id == "1.1":
+            raise RuntimeError("a library of a library")
+        return Dataset()
+
+    site.archive.header_of = header_of
+    site.say("1.1")
+    site.say("1.2")
+    with pytest.raises(RuntimeError, match="a library of a library"):
+        site.drain()
+    site.drain()
+
+    assert site.states() == ["waiting", "verified"]
+    assert site.entries()[0].problem == UNFORESEEN
+
+    site.archive.header_of = lambda _: Dataset()
+    site.drain(NOW + timedelta(seconds=LONGEST_PAUSE_S + 1))
+    assert site.states() == ["verified", "verified"]
+
+
 def test_an_older_answer_is_not_put_after_a_newer_one(site: Site) -> None:
     site.archive.refuses = True
     site.say("1.1")
@@ -478,3 +506,24 @@ def test_the_thread_takes_what_is_submitted_and_what_an_earlier_server_left(site
     assert site.states() == ["verified", "verified"]
     site.outbox.close()
     assert "outbox" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_the_thread_outlives_an_error_nobody_foresaw(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    def header_of(image: ImageRecord) -> Dataset:
+        if image.image_id == "1.1":
+            raise RuntimeError("a library of a library")
+        return Dataset()
+
+    site.archive.header_of = header_of
+    site.say("1.1")
+    site.say("1.2")
+    site.outbox.start()
+    deadline = time.monotonic() + 30
+    while site.states() != ["waiting", "verified"]:
+        assert time.monotonic() < deadline, site.states()
+        time.sleep(0.02)
+    site.outbox.close()
+
+    assert "RuntimeError: a library of a library" in caplog.text

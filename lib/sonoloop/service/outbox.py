@@ -23,6 +23,7 @@ from sonoloop.pacs.port import DicomArchive
 from sonoloop.records import Annotation
 from sonoloop.service.delivery import Delivery
 from sonoloop.service.reported import MakeDocuments, make_documents, warm_up
+from sonoloop.service.steady import SteadyThread
 from sonoloop.settings import WriteBackSettings
 from sonoloop.store.outbox_entries import OutboxCounts, OutboxEntry
 from sonoloop.store.store import Store
@@ -40,6 +41,8 @@ WARM_UP_AFTER_S: Final = 10.0
 
 GIVE_UP: Final = (InstanceRefusedError, DocumentError, NotFoundError, ImageReadError)
 """Problems that trying again does not mend; all others pass."""
+
+UNFORESEEN: Final = "ended unexpectedly (see the server log); is tried again"
 
 
 def pause_after(failures: int, chance: Callable[[], float]) -> float:
@@ -89,7 +92,7 @@ class Outbox:
         self._resume_at: datetime | None = None
         self._paused_at = datetime.now(UTC)
         self._counted: tuple[Any, OutboxCounts] | None = None
-        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        self._thread = SteadyThread("outbox", self._run)
 
     def start(self) -> None:
         """Begin with what an earlier server left, at once."""
@@ -173,6 +176,10 @@ class Outbox:
             self._recovered()
         except SonoloopError as error:
             self._postpone(entry, error, now)
+        except Exception:  # nobody foresaw it: the others must pass all the same
+            until = now + timedelta(seconds=LONGEST_PAUSE_S)
+            self._store.outbox.postpone(entry.entry_id, UNFORESEEN, until=until)
+            raise
         else:
             logger.info("annotation %s is %s in the outbox", entry.annotation_id, delivered)
             if delivered == "verified":
@@ -248,8 +255,7 @@ class Outbox:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+        self._thread.join(timeout_s)
 
 
 def entry_json(entry: OutboxEntry) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from sonoloop.service.background import BackgroundJobs, JobHandle
 from sonoloop.service.images import ImageLibrary
 from sonoloop.service.inference import InferenceService
 from sonoloop.service.label_checks import LabelChecks
+from sonoloop.service.steady import SteadyThread
 from sonoloop.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -54,12 +55,12 @@ class QualityService:
         self._catching_up = False
         self._busy = False
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="check-labels", daemon=True)
+        self._thread = SteadyThread("check-labels", self._run)
 
     def start(self) -> None:
         """Begin with what has not been looked at yet."""
-        self._thread.start()
         self.catch_up()
+        self._thread.start()
 
     def look_at(self, image_id: str) -> None:
         """Have an image checked soon: a label of it was saved, withdrawn or reviewed."""
@@ -97,10 +98,10 @@ class QualityService:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+        self._thread.join(timeout_s)
 
     def _run(self) -> None:
+        self.catch_up()  # what an error that ended the loop left unchecked, too
         while True:
             with self._changed:
                 self._busy = False

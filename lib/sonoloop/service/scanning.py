@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from sonoloop.errors import SonoloopError
 from sonoloop.pacs.port import ScanSummary, StudyArchive
+from sonoloop.service.steady import SteadyThread
 from sonoloop.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class Scanner:
         self._first = threading.Event()
         self._wake = threading.Event()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="scan-studies", daemon=True)
+        self._thread = SteadyThread("scan-studies", self._run)
 
     @property
     def state(self) -> SourceState:
@@ -140,5 +141,4 @@ class Scanner:
         """End after the look that is going on."""
         self._closing.set()
         self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+        self._thread.join(timeout_s)

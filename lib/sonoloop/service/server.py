@@ -37,6 +37,7 @@ from sonoloop.service.scanning import Scanner
 from sonoloop.service.scoring import ScoringService
 from sonoloop.service.sessions import Sessions
 from sonoloop.service.shipped import publish_shipped
+from sonoloop.service.steady import SteadyThread
 from sonoloop.service.strategies import Handed, hand_out
 from sonoloop.service.suggestions import Suggestions
 from sonoloop.service.training import TrainingService, WorkerCommand, worker_command
@@ -131,7 +132,7 @@ class Service:
         self.info = InfoBoard(sources)
         self.dashboard = Dashboard(sources, self.agreement)
         self._closing = threading.Event()
-        self._ticker = threading.Thread(target=self._tick, name="look-after", daemon=True)
+        self._ticker = SteadyThread("look-after", self._tick)
         self._lock: WorkspaceLock | None = None
 
     @classmethod
@@ -356,8 +357,7 @@ class Service:
         self.quality.close()
         self.outbox.close()
         self.jobs.close()
-        if self._ticker.is_alive():
-            self._ticker.join()
+        self._ticker.join()
         self.store.close()
         if self._lock:
             self._lock.release()
