@@ -15,6 +15,8 @@ import { OhifViewer } from "./viewer/ohif_viewer.js";
  * @property {Review} review
  */
 
+const TOUCHES = ["pointermove", "pointerdown", "keydown", "wheel"];
+
 /** @type {Session | null} */
 let session = null;
 /** @type {(() => void)[]} */
@@ -31,9 +33,13 @@ export function begin(managers) {
   const review = new Review({ api: new Api(), viewer, storage: window.localStorage });
   session = { host, viewer, review };
   window.addEventListener("beforeunload", (event) => {
-    if (review.hasUnsaved) event.preventDefault();
+    if (!review.hasUnsaved) return;
+    event.preventDefault();
+    event.returnValue = true; // browsers before 2024 ask for it
   });
+  review.seen(!document.hidden);
   document.addEventListener("visibilitychange", () => review.seen(!document.hidden));
+  for (const touch of TOUCHES) window.addEventListener(touch, () => review.touched(), { capture: true, passive: true });
   if (early) review.desk.loader.expect(early.imageId, early);
   return session;
 }

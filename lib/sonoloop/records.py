@@ -168,7 +168,8 @@ class Annotation:
 
     Attributes:
         revision: 1 for the first of its image and tag, then counting up.
-        mask_path: Path of the label map (PNG, 0 and 1) relative to the label folder, or None.
+        mask_path: Path of the label map relative to the label folder, or None: PNG, 0 where there
+            is no lesion, else 1; lesions that the reader told apart count up from there.
         source_model: Id of the model that proposed the mask, or None.
         seconds_spent: Reader's time on the image, or None.
         info: Whatever else the client sent (``label_info`` and so on).

@@ -31,7 +31,7 @@ test("the login page knows the way back, below a proxy's prefix too", () => {
     loginAddress({ pathname: "/sono/ohif/sonoloop", search: "?a=1&b=2" }, root),
     "https://clinic.example/sono/login?next=%2Fsono%2Fohif%2Fsonoloop%3Fa%3D1%26b%3D2",
   );
-  assert.equal(loginAddress(null, root), "https://clinic.example/sono/login");
+  assert.equal(loginAddress(null, root), "https://clinic.example/sono/login?beside=viewer");
 });
 
 test("an address that names an image is asked of at once, in our mode alone", () => {

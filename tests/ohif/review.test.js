@@ -383,12 +383,23 @@ test("changes of images that are not open outlive a move to the next one, and ar
   api.samples = [{ id: "c", StudyInstanceUID: "1", SeriesInstanceUID: "2", SOPInstanceUID: "c" }];
 
   await session.next();
-  assert.match(session.state.message.text, /1 image\(s\)/);
+  assert.equal(session.state.elsewhere, 1);
   viewer.show(A);
   await settled();
 
   assert.deepEqual(marked(viewer.read("a")), [8, 9, 15]);
   assert.equal(session.state.stage, "editing");
+});
+
+test("lesions that touch stay two when an earlier answer is shown again", async () => {
+  const api = new FakeApi();
+  api.past.set("a", [revision()]);
+  const kept = maskOf(7, 8);
+  kept.data[8] = 2;
+  api.revisionMasks.set("a/1", kept);
+  const { review: session } = await opened({ api });
+
+  assert.deepEqual(session.state.lesions.map(({ segment, areaPx }) => [segment, areaPx]), [[1, 1], [2, 1]]);
 });
 
 test("another reader sees his own revision, and keeps what was not saved yet", async () => {
@@ -457,7 +468,7 @@ test("an AI that marks something and calls it normal is not accepted, and nothin
 
 test("an AI that marks nothing is accepted as no lesion", async () => {
   const api = new FakeApi();
-  api.predictions.set("a", Promise.resolve({ mask: maskOf(), params: paramsOf("benign") }));
+  api.predictions.set("a", Promise.resolve({ mask: maskOf(), params: paramsOf("normal") }));
   const { review: session } = await opened({ api });
 
   await session.accept();

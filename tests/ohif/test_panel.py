@@ -261,7 +261,7 @@ class TestAssessment:
 
 def test_a_marked_frame_is_a_click_away(show: Show, calls: Calls) -> None:
     page = show("cine")
-    page.get_by_role("button", name="Frame 41, marked").click()
+    page.get_by_role("button", name="Frame 41, looked at").click()
 
     expect(part(page, "frame")).to_have_text("Frame 12 of 120")
     assert calls() == [["openFrame", 40]]
@@ -417,7 +417,7 @@ class TestServer:
     def test_a_login_can_wait_for_the_work_in_hand(self, show: Show, calls: Calls) -> None:
         page = show("login")
         asking = page.get_by_role("dialog", name="Please log in")
-        expect(asking).to_contain_text("log in in another tab")
+        expect(asking).to_contain_text("opens in another tab, and your changes stay here")
         asking.get_by_role("button", name="Not now").click()
         page.evaluate("review.change({ message: null })")
         expect(asking).to_be_hidden()

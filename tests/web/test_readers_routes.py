@@ -184,6 +184,27 @@ class TestRevisions:
             pixels = np.asarray(Image.open(BytesIO(mask.content)))
             np.testing.assert_array_equal(pixels > 0, block(left) > 0)
 
+    def test_lesions_that_touch_stay_two(self, site: Any) -> None:
+        image = site.ids[0]
+        sent = block(15)
+        sent[:, 25:][sent[:, 25:] > 0] = 4
+        names = [{"name": "lesion 1", "idx": 1}, {"name": "lesion 4", "idx": 4}]
+        site.http.put(
+            f"/datastore/label?image={image}",
+            data={"params": json.dumps({"pathology": "benign", "label_info": names})},
+            files={"label": ("label.png", png(sent))},
+        )
+
+        kept, told = (
+            np.asarray(Image.open(BytesIO(site.http.get(address).content)))
+            for address in (
+                f"/sonoloop/revisions/mask?image={image}&revision=1",
+                f"/datastore/label?label={image}&tag=final&format=png",
+            )
+        )
+        np.testing.assert_array_equal(kept, np.where(sent == 4, 2, sent))
+        np.testing.assert_array_equal(told, sent > 0)
+
     def test_a_draft_counts_for_nothing_and_keeps_the_lease(self, site: Any, save: Save) -> None:
         sample = next_of(site, "anna")
 

@@ -54,7 +54,7 @@ export function conflictDecision({ review, announce }) {
     update({ conflict, lesions }) {
       if (conflict !== null) {
         const { kept, current } = conflict;
-        say(who, `Somebody saved this image as ${current.reader} after you opened it.`);
+        say(who, `This image was saved as ${current.reader} after you opened it, in another window perhaps.`);
         fill(mine, conflictLines(kept, lesions));
         fill(theirs, conflictLines(current, null));
       }
@@ -76,15 +76,23 @@ const fill = (side, lines) => list(within(side, "ul"), lines, (line) => line, (l
 export function leaveDecision({ review }) {
   const stay = () => review.confirmLeave(false);
   const drop = button("Discard changes", () => review.confirmLeave(true), { class: "danger", "data-answer": "discard" });
+  const problem = h("p", { class: "problem", role: "alert", "data-part": "leave-problem" });
   const save = async () => {
     await review.saveDraft();
+    say(problem, review.state.dirty ? (review.state.message?.text ?? "The draft was not kept.") : null);
     if (!review.state.dirty) await review.confirmLeave(true);
   };
   const keep = button("Save a draft and go on", save, { "data-answer": "draft" });
   const back = button("Stay here", stay, { class: "primary", "data-answer": "stay" });
   const text = h("p", {}, "What you changed on this image has not been submitted.");
-  const made = dialog("leave", "Leave this image?", stay, text, answers(drop, keep, back));
-  return { ...made, update: ({ leaving, conflict }) => made.show(leaving && conflict === null) };
+  const made = dialog("leave", "Leave this image?", stay, text, problem, answers(drop, keep, back));
+  return {
+    ...made,
+    update({ leaving, conflict }) {
+      if (!leaving) say(problem, null);
+      made.show(leaving && conflict === null);
+    },
+  };
 }
 
 /**
@@ -102,10 +110,10 @@ export function loginDecision({ review }) {
   const made = dialog("login", "Please log in", aside, text, answers(button("Not now", aside, { "data-answer": "aside" }), enter));
   return {
     ...made,
-    update({ server, dirty, conflict, leaving }) {
+    update({ server, dirty, elsewhere, conflict, leaving }) {
       if (server !== "login") isAside = false;
-      const work = dirty ? " What you have not submitted is lost then: to keep it, log in in another tab and ask the server again here." : "";
-      say(text, `The server wants to know who is there. You come back to this image.${work}`);
+      const kept = "The log-in opens in another tab, and your changes stay here: log in there and come back.";
+      say(text, `The server wants to know who is there. ${dirty || elsewhere > 0 ? kept : "You come back to this image."}`);
       made.show(server === "login" && !isAside && conflict === null && !leaving);
     },
   };

@@ -144,6 +144,12 @@ export function button(text, press, attributes = {}, ...contents) {
 }
 
 /**
+ * @param {Element} control A button with a text.
+ * @param {string} text
+ */
+export const relabel = (control, text) => say(within(control, "span"), text);
+
+/**
  * @param {Element} control
  * @param {boolean} enabled
  * @param {boolean} [busy]

@@ -1,5 +1,5 @@
 // @ts-check
-// A cine: which of its frames are marked, and the way to them.
+// A cine: which of its frames were looked at or answered, and the way to them.
 
 import { attribute, button, h, list, reveal, say, section, within } from "./dom.js";
 import { icon } from "./icons.js";
@@ -14,7 +14,7 @@ import { cine } from "./rules.js";
  */
 export function framesPart({ review }) {
   const told = h("p", { class: "muted" });
-  const marks = h("ul", { class: "frames", "aria-label": "Marked frames" });
+  const marks = h("ul", { class: "frames", "aria-label": "Frames looked at" });
   const where = h("span", { class: "pill", "data-part": "frame" });
   const element = section("frames", "Cine", where, told, marks);
   return {
@@ -30,7 +30,7 @@ export function framesPart({ review }) {
       list(marks, shown.marks, (mark) => mark.frame, make, (row, { frame, isOpen, isSubmitted }) => {
         const control = within(row, "button");
         attribute(control, "aria-current", isOpen ? "true" : null);
-        attribute(control, "aria-label", `Frame ${frame + 1}, ${isSubmitted ? "submitted" : "marked"}`);
+        attribute(control, "aria-label", `Frame ${frame + 1}, ${isSubmitted ? "submitted" : "looked at"}`);
         const tick = control.querySelector("svg");
         if (isSubmitted && tick === null) control.append(icon("check"));
         if (!isSubmitted) tick?.remove();

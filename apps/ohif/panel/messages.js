@@ -75,6 +75,24 @@ export function connectionPart(helpers) {
 
 /**
  * @param {Helpers} helpers
+ * @returns {Part} Images that are not open and hold changes.
+ */
+export function elsewherePart({ review }) {
+  const sentence = h("p", { role: "status" });
+  const open = button("Open it", () => review.openUnsaved());
+  const element = h("div", { class: "banner warn", hidden: true, "data-part": "elsewhere" }, h("div", { class: "row" }, sentence, open));
+  return {
+    element,
+    update({ elsewhere }) {
+      reveal(element, elsewhere > 0);
+      const told = elsewhere === 1 ? "Another image holds changes that are not submitted." : `${elsewhere} other images hold changes that are not submitted.`;
+      if (sentence.textContent !== told) sentence.textContent = told;
+    },
+  };
+}
+
+/**
+ * @param {Helpers} helpers
  * @returns {Part} Says that a newer model answers than the one that made the suggestion.
  */
 export function outdatedPart(helpers) {

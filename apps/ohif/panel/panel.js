@@ -9,7 +9,7 @@ import { framesPart } from "./frames.js";
 import { headerPart } from "./header.js";
 import { keepInside, listen } from "./keyboard.js";
 import { lesionsPart } from "./lesions.js";
-import { connectionPart, messagePart, outdatedPart } from "./messages.js";
+import { connectionPart, elsewherePart, messagePart, outdatedPart } from "./messages.js";
 import { predictionPart } from "./prediction.js";
 import { helpQuestion, skipQuestion, stopQuestion } from "./questions.js";
 import { deedsPart, queuePart } from "./queue.js";
@@ -23,6 +23,8 @@ import { trainingPart } from "./training.js";
 /** Name of the element. */
 export const PANEL = "sonoloop-panel";
 
+/** As long as a sentence is read. */
+const NEWS_MS = 6000;
 const KEY_EVENTS = ["keydown", "keypress", "keyup"];
 
 /** @type {Review | null} */
@@ -75,10 +77,14 @@ function panelClass() {
  * @returns {() => void} Ends it.
  */
 function draw(root, review) {
-  const news = h("p", { class: "unseen", role: "status", "data-part": "news" });
+  const news = h("p", { class: "news", role: "status", "data-part": "news" });
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let old;
   const announce = (/** @type {string} */ text) => {
     news.textContent = "";
     requestAnimationFrame(() => (news.textContent = text)); // the same sentence is news again
+    clearTimeout(old);
+    old = setTimeout(() => (news.textContent = ""), NEWS_MS);
   };
   const skip = skipQuestion(review);
   const help = helpQuestion();
@@ -89,17 +95,19 @@ function draw(root, review) {
   const decisions = [conflictDecision, leaveDecision, loginDecision].map((make) => make(helpers));
   const message = messagePart(helpers);
   const deeds = deedsPart(helpers);
-  deeds.element.prepend(message.element); // what became of a deed is told where it was done, in sight
+  deeds.element.prepend(message.element, news); // what became of a deed is told where it was done, in sight
+  const header = headerPart(helpers);
+  header.element.append(connection.element);
   const shown = [
-    headerPart(helpers),
-    connection,
+    header,
     outdatedPart(helpers),
+    elsewherePart(helpers),
     ...[framesPart, predictionPart, lesionsPart, toolsPart, assessmentPart, queuePart, trainingPart].map((make) => make(helpers)),
     deeds,
   ];
-  const parts = [...shown, message];
+  const parts = [...shown, connection, message];
   const dialogs = [...decisions, skip, help, stop];
-  root.replaceChildren(...shown.map((part) => part.element), news, ...dialogs.map(({ element }) => element));
+  root.replaceChildren(...shown.map((part) => part.element), ...dialogs.map(({ element }) => element));
 
   let frame = 0;
   const update = () => {
@@ -117,6 +125,7 @@ function draw(root, review) {
     cancelAnimationFrame(frame);
     for (const name of KEY_EVENTS) root.removeEventListener(name, keepInside);
     deafen();
+    clearTimeout(old);
     connection.stop();
     for (const made of dialogs) made.close();
   };

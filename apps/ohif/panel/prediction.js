@@ -1,7 +1,7 @@
 // @ts-check
 // What the models say about the open image, and how sure they are.
 
-import { attribute, button, enable, h, list, press, reveal, say, section, style, within } from "./dom.js";
+import { attribute, button, enable, h, list, press, relabel, reveal, say, section, style, within } from "./dom.js";
 import { isBusy, whyNot } from "./rules.js";
 import { counted, outlineDoubt, pathologyDoubt, PATHOLOGIES, percent } from "./words.js";
 
@@ -63,6 +63,7 @@ export function predictionPart({ review }) {
       attribute(pathology, "class", ofPathology.level);
       const { available, reason: why } = prediction.explanation;
       reveal(explain, available);
+      relabel(explain, state.explanationShown ? "Hide what spoke for it" : "Show what spoke for it");
       press(explain, state.explanationShown);
       enable(explain, whyNot(state, "explain") === null, isBusy(state, "toggleExplanation"));
       say(reason, available ? null : `No explanation: ${why ?? "the model offers none"}`);

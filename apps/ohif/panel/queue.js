@@ -22,7 +22,10 @@ export function queuePart({ review }) {
   const select = h("select", { "aria-label": "How the next image is chosen" });
   const described = h("p", { class: "muted", "data-part": "strategy-told" });
   const reason = h("p", { class: "muted", "data-part": "reason" });
-  select.addEventListener("change", () => review.setStrategy(select.value));
+  select.addEventListener("change", () => {
+    review.setStrategy(select.value);
+    select.blur(); // the next letter is a shortcut, not the name of a strategy
+  });
   return {
     element: section("queue", "Next image", null, h("div", { class: "row" }, select), described, reason),
     update(state) {
@@ -64,7 +67,7 @@ export function deedsPart(helpers) {
       }
       attribute(accept, "class", state.stage === "predicted" ? "primary" : null);
       attribute(submit, "class", ["editing", "earlier"].includes(state.stage) ? "primary" : null);
-      attribute(next, "class", state.stage === "saved" || state.stage === "none" ? "primary" : null);
+      attribute(next, "class", ["saved", "skipped", "none"].includes(state.stage) ? "primary" : null);
       const { completed, total } = state.progress;
       say(told, progressText(state.progress));
       fill(bar, total === 0 ? 0 : completed / total);

@@ -18,7 +18,7 @@ export const isBusy = (state, action) => state.busy.includes(action);
  */
 export function whyNot(state, deed) {
   if (deed !== "edit" && isBusy(state, deed)) return "it is on its way";
-  if (state.stage === "saving") return "the answer is being saved";
+  if (state.stage === "saving" && deed !== "next") return "the answer is being saved";
   if (["submit", "accept", "next", "skip", "predict", "saveDraft", "explain"].includes(deed)) {
     if (state.server === "connecting") return "the server has not answered yet";
     if (state.server === "down") return "the server does not answer";
@@ -35,7 +35,9 @@ export function whyNot(state, deed) {
 const WHY = {
   accept: (state) => {
     if (state.prediction === null) return "there is no suggestion of the AI";
-    return state.stage === "predicted" ? null : "the suggestion was changed: submit instead";
+    if (state.stage === "predicted" || state.stage === "skipped") return null;
+    if (state.stage === "saved") return "it is submitted";
+    return state.stage === "earlier" ? "your own answer is shown: change it and submit" : "the suggestion was changed: submit instead";
   },
   submit: (state) => (state.stage === "saved" && !state.dirty ? "it is submitted" : null),
   saveDraft: (state) => (state.dirty ? null : "nothing was changed"),
@@ -56,7 +58,7 @@ const WHY = {
  */
 export function hints(state) {
   const { answer, lesions, stage } = state;
-  if (state.image === null || stage === "none" || stage === "loading") return [];
+  if (state.image === null || stage === "none" || stage === "loading" || stage === "skipped") return [];
   const outlined = lesions.some((lesion) => lesion.areaPx > 0);
   const found = [];
   if (answer.pathology === null) found.push("No pathology is chosen yet.");
@@ -120,7 +122,7 @@ export function cine(state) {
   const shown = [...new Set([...frames.masks, ...frames.submitted])].sort((a, b) => a - b);
   return {
     title: `Frame ${here + 1} of ${frames.total}`,
-    told: `${frames.masks.length} marked, ${frames.submitted.length} submitted`,
+    told: `${frames.masks.length} looked at, ${frames.submitted.length} submitted`,
     marks: shown.map((frame) => ({ frame, isOpen: frame === here, isSubmitted: frames.submitted.includes(frame) })),
   };
 }

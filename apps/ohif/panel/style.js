@@ -107,7 +107,8 @@ input[type="text"] { min-width: 0; width: 100%; }
 .choice label:has(:checked)[data-value="benign"] { background: var(--good); border-color: var(--good); }
 .choice label:has(:checked)[data-value="normal"] { background: var(--cool); border-color: var(--cool); }
 .choice label:has(:focus-visible) { outline: 2px solid var(--accent); outline-offset: 2px; }
-.choice label:has(:disabled) { border-color: var(--line); color: var(--muted); cursor: not-allowed; }
+.choice label:has(:disabled) { cursor: not-allowed; }
+.choice label:has(:disabled):not(:has(:checked)) { border-color: var(--line); color: var(--muted); }
 .choice + .choice { margin-top: 8px; }
 .choice + .muted { margin-top: 5px; }
 `;
@@ -123,6 +124,9 @@ const PARTS = `
 .banner { display: grid; gap: 6px; padding: 8px 12px; border-bottom: 1px solid var(--line); border-left: 3px solid var(--accent);
   background: var(--card); overflow-wrap: anywhere; }
 footer > .banner { margin: -10px -12px 2px; }
+header > .banner { margin: 4px -12px -8px; border-bottom: 0; }
+.news { color: var(--warn); font-size: 12px; }
+.news:empty { display: none; }
 .banner.error { border-left-color: var(--bad); }
 .banner.warn { border-left-color: var(--warn); }
 .banner [data-part="message"]::first-letter { text-transform: uppercase; }

@@ -5,6 +5,7 @@
 /** @typedef {import("../review/types.js").Birads} Birads */
 /** @typedef {import("../review/types.js").Revision} Revision */
 /** @typedef {import("../review/types.js").Pathology} Pathology */
+/** @typedef {import("../review/types.js").Skip} Skip */
 
 /** @type {readonly Pathology[]} */
 export const PATHOLOGIES = ["normal", "benign", "malignant"];
@@ -158,6 +159,16 @@ export function serverSign(state) {
 }
 
 /**
+ * @param {Skip | null} skip
+ * @returns {string} What the reader said instead of an answer.
+ */
+function skipText(skip) {
+  if (skip === null) return "Skipped";
+  const told = skip.kind === "not_assessable" ? "You answered: not assessable" : "You skipped this image";
+  return `${told} (${skip.reason}), ${moment(skip.created)}`;
+}
+
+/**
  * @param {ReviewState} state
  * @returns {string} Where the open image stands.
  */
@@ -169,6 +180,7 @@ export function stageText(state) {
     loading: "The model looks at the image",
     predicted: "AI suggestion, not changed",
     earlier: own,
+    skipped: skipText(state.skipped),
     editing: "Changed, not submitted",
     saving: "Saving",
     saved: "Submitted",

@@ -29,12 +29,15 @@ export class Acting extends EventTarget {
     this.patch({ message: Object.freeze({ kind, text }) });
   }
 
-  /** @param {unknown} error */
-  fail(error) {
+  /**
+   * @param {unknown} error
+   * @param {string} [what] Said before it.
+   */
+  fail(error, what = "") {
     if (error instanceof WithdrawnError || error instanceof NotOpenError) return; // nobody waits for it any more
-    const text = error instanceof Error ? error.message : String(error);
     if (error instanceof LoginNeededError) this.patch({ server: "login" });
     else if (error instanceof UnreachableError) this.patch({ server: "down" });
+    const text = `${what}${reasonOf(error)}`;
     this.say("error", text.charAt(0).toUpperCase() + text.slice(1));
   }
 
@@ -54,4 +57,10 @@ export class Acting extends EventTarget {
       this.patch({ busy: Object.freeze(this.#state.busy.filter((one) => one !== name)) });
     }
   }
+}
+
+/** @param {unknown} error */
+function reasonOf(error) {
+  if (error instanceof LoginNeededError) return "nobody is logged in, or the log-in has expired: please log in.";
+  return error instanceof Error ? error.message : String(error);
 }

@@ -6,6 +6,9 @@
 /** @typedef {import("./types").Answer} Answer */
 /** @typedef {import("./work.js").Work} Work */
 
+/** More the server does not believe. */
+const DAY_S = 86_400;
+
 /**
  * @param {Record<string, any>} params What comes with the AI's mask.
  * @returns {Prediction}
@@ -56,6 +59,31 @@ export function newestOf(revisions, reader) {
 }
 
 /**
+ * @param {readonly any[]} skips Of an image.
+ * @param {string} reader
+ * @param {Revision | null} earlier His newest revision.
+ * @returns {import("./types").Skip | null} His last word, if that was a skip.
+ */
+export function lastSkipOf(skips, reader, earlier) {
+  const own = skips.filter((one) => one.reader === reader && !one.withdrawn).sort((a, b) => Date.parse(a.created) - Date.parse(b.created));
+  const newest = own.at(-1);
+  const isLast = newest && (!earlier || Date.parse(newest.created) > Date.parse(earlier.created));
+  return isLast ? skipOf(newest) : null;
+}
+
+/**
+ * @param {Record<string, any>} told
+ * @returns {import("./types").Skip}
+ */
+export const skipOf = ({ kind, reason, created }) => Object.freeze({ kind, reason, created });
+
+/**
+ * @param {Revision} one
+ * @param {Pick<Revision, "pathology" | "birads" | "hasMask">} other
+ */
+export const saySame = (one, other) => one.pathology === other.pathology && one.birads === other.birads && one.hasMask === other.hasMask;
+
+/**
  * @param {Revision} revision
  * @returns {Answer}
  */
@@ -86,7 +114,7 @@ export function paramsOf(work, { reader, state }) {
     reader,
     state,
     base_revision: work.base,
-    seconds_spent: work.stopwatch.seconds,
+    seconds_spent: Math.min(work.stopwatch.seconds, DAY_S),
     ...(names.length ? { label_info: names } : {}),
     ...(answer.pathology ? { pathology: answer.pathology } : {}),
     ...(answer.birads ? { birads: answer.birads } : {}),

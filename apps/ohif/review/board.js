@@ -26,6 +26,8 @@ export class Board {
   /** @param {Review} review */
   constructor(review) {
     this.review = review;
+    /** @type {string | null} Who is there; null while nobody was yet. */
+    this.known = null;
   }
 
   /** Asks anew who is there and what there is. */
@@ -33,7 +35,8 @@ export class Board {
     const { api } = this.review;
     try {
       const [me, info] = await Promise.all([this.#me(), api.info()]);
-      this.review.patch({ server: "ready", ...me, ...this.#ofInfo(info) });
+      this.review.patch({ server: "ready", ...this.#ofInfo(info) });
+      this.#isThere(me);
     } catch (error) {
       this.review.fail(error);
     }
@@ -45,9 +48,34 @@ export class Board {
       if (error instanceof NotFoundError) return { accounts: false, name: null }; // a server without accounts
       throw error;
     });
-    if (!me.accounts) return { reader: this.review.storage.getItem(READER_KEY) ?? NAMELESS, readerMayChange: true };
+    if (!me.accounts) return { reader: this.known ?? this.review.storage.getItem(READER_KEY) ?? NAMELESS, readerMayChange: true };
     if (!me.name) throw new LoginNeededError("nobody is logged in", { status: 401 });
     return { reader: me.name, readerMayChange: false };
+  }
+
+  /** @param {Pick<ReviewState, "reader" | "readerMayChange">} me */
+  #isThere(me) {
+    const before = this.known;
+    this.known = me.reader;
+    this.review.patch(me);
+    if (before === null || before === me.reader) return;
+    const { desk } = this.review;
+    const left = desk.unsaved.some((work) => work.author === before);
+    desk.renew(null);
+    const told = `${me.reader} is logged in now.`;
+    if (left) this.review.say("error", `${told} What ${before} changed and did not submit stays in this window: log in as ${before} to submit it.`);
+    else this.review.say("info", told);
+  }
+
+  /**
+   * Asks, where there are accounts, who is logged in: another window may have changed it.
+   * @returns {Promise<boolean>} Whether it is still the one the reader sees.
+   */
+  async isStillThere() {
+    if (this.review.state.readerMayChange) return true;
+    const before = this.known;
+    this.#isThere(await this.#me());
+    return this.known === before;
   }
 
   /**
@@ -108,10 +136,17 @@ export class Board {
     const retryAt = answers ? null : this.review.now() + wait;
     if (retryAt !== (this.review.state.retryAt ?? null)) this.review.patch({ retryAt });
     if (answers && was === "ready") return;
+    const told = this.review.state.message;
     await this.refresh(); // a stream ends by itself every ten minutes, and does not tell why it is refused
     if (was === "ready" || this.review.state.server !== "ready") return;
-    if (was !== "connecting") this.review.patch({ message: null }); // it said that there is no server, or no login
+    if (was !== "connecting" && this.review.state.message === told) this.#back();
     await this.review.desk.open(this.review.viewer.opened());
+  }
+
+  /** Takes back what was said of a server that does not answer, or of nobody being logged in. */
+  #back() {
+    this.review.patch({ message: null });
+    if (this.review.state.dirty) this.review.say("info", "The server answers again. What you have changed on this image is not submitted yet.");
   }
 
   /** @param {string} name */
@@ -127,8 +162,9 @@ export class Board {
     const reader = name.trim() || NAMELESS;
     this.review.storage.setItem(READER_KEY, reader);
     if (reader === this.review.state.reader) return;
+    this.known = reader;
     this.review.patch({ reader });
-    this.review.desk.renew();
+    this.review.desk.renew(reader);
   }
 
   /** @param {Task} task */

@@ -38,13 +38,18 @@ export class Desk {
     return [...this.works.values()].filter((work) => work.dirty);
   }
 
+  /** @returns {Work[]} What holds changes and is not open. */
+  get elsewhere() {
+    return this.unsaved.filter((work) => work !== this.current);
+  }
+
   /** @param {Opened | null} opened */
   async open(opened) {
     if (opened && this.current?.imageId === opened.image.imageId) return this.#show(this.current);
     this.#leave();
     if (!opened) {
       this.current = null;
-      this.review.patch(NOTHING);
+      this.review.patch({ ...NOTHING, elsewhere: this.elsewhere.length });
       return;
     }
     const { image, frames } = opened;
@@ -52,7 +57,7 @@ export class Desk {
     this.works.set(image.imageId, work);
     this.current = work;
     this.frames = frames;
-    work.stopwatch.start();
+    if (this.review.isSeen) work.stopwatch.start();
     this.tell();
     await this.#rest(work);
   }
@@ -129,7 +134,9 @@ export class Desk {
 
   /** @param {string} imageId Of the image a tool has painted on. */
   painted(imageId) {
-    if (this.current?.imageId === imageId) this.recount();
+    if (this.current?.imageId !== imageId) return;
+    this.review.tools.hideExplanation();
+    this.recount();
   }
 
   /** Takes note of what the open image shows. */
@@ -138,6 +145,7 @@ export class Desk {
     const mask = work && this.review.viewer.read(work.imageId);
     if (!work || !mask) return;
     work.count(mask, (segment) => this.review.viewer.colourOf(segment));
+    work.author = work.dirty ? (work.author ?? this.review.state.reader) : null;
     if (work.dirty) this.#lend(work);
     this.tell();
   }
@@ -187,18 +195,23 @@ export class Desk {
     if (!work) return;
     const fresh = new Work(work.image, this.review.now);
     this.works.set(work.imageId, fresh);
-    fresh.stopwatch.start();
+    if (this.review.isSeen) fresh.stopwatch.start();
     this.current = fresh;
     this.review.viewer.write(work.imageId, blank(work), { undoable: false });
     this.tell();
   }
 
-  /** Asks everything anew, for another reader: what is not saved yet is his. */
-  renew() {
-    for (const [imageId, work] of this.works) {
-      if (work.dirty) work.renew();
-      else this.works.delete(imageId);
-      if (!work.dirty) this.review.viewer.forget(imageId);
+  /**
+   * Asks everything anew, for another reader.
+   * @param {string | null} author Whose what is not saved is from now on; null leaves it to whoever drew it.
+   */
+  renew(author) {
+    for (const work of this.works.values()) {
+      if (!work.dirty) this.forget(work);
+      else {
+        work.renew();
+        work.author = author ?? work.author;
+      }
     }
     this.#leave();
     this.current = null;
@@ -206,10 +219,21 @@ export class Desk {
     void this.open(this.review.viewer.opened());
   }
 
+  /**
+   * Forgets an image, on which nothing is unsaved.
+   * @param {Work} work
+   */
+  forget(work) {
+    const { viewer } = this.review;
+    this.works.delete(work.imageId);
+    if (this.isOpen(work) && viewer.read(work.imageId)) viewer.write(work.imageId, blank(work), { undoable: false });
+    viewer.forget(work.imageId);
+  }
+
   /** Puts the open image into the state that panels see. */
   tell() {
     const work = this.current;
-    if (!work) return;
+    if (!work) return this.review.patch({ elsewhere: this.elsewhere.length });
     const { viewer } = this.review;
     const active = work.lesions.some(({ segment }) => segment === work.activeLesion);
     this.review.patch({
@@ -224,6 +248,8 @@ export class Desk {
       canRedo: viewer.canRedo(),
       conflict: work.conflict,
       earlier: work.earlier,
+      skipped: work.skipped,
+      elsewhere: this.elsewhere.length,
       frames: this.frames > 1 ? this.#framesOf(work) : null,
       reason: this.reasons.get(work.imageId) ?? null,
       brushSize: this.brushSize ?? firstRadius(work.image.columns),
@@ -256,6 +282,7 @@ const NOTHING = Object.freeze({
   canRedo: false,
   conflict: null,
   earlier: null,
+  skipped: null,
   frames: null,
   reason: null,
 });

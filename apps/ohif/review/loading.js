@@ -3,8 +3,8 @@
 // for an image that is not the open one any more is dropped; the image is asked for anew when it is opened again.
 
 import { WithdrawnError } from "../server/errors.js";
-import { separate } from "../viewer/components.js";
-import { answerOf, newestOf, predictionOf } from "./answers.js";
+import { lesionsOf, separate } from "../viewer/components.js";
+import { answerOf, lastSkipOf, newestOf, predictionOf } from "./answers.js";
 import { blank } from "./work.js";
 
 /** @typedef {import("./desk.js").Desk} Desk */
@@ -17,7 +17,7 @@ import { blank } from "./work.js";
  * @typedef {object} Asked
  * @property {string} imageId
  * @property {Promise<Inference>} inference
- * @property {Promise<{ revisions: any[] }>} past
+ * @property {Promise<{ revisions: any[], skips: any[] }>} past
  */
 
 /**
@@ -73,16 +73,24 @@ export class Loader {
   }
 
   /**
-   * Asks the AI anew and shows its mask; the reader can undo it.
+   * Asks the AI anew and shows its mask, unless the reader has painted meanwhile; he can undo it.
    * @param {Work} work
    */
   async again(work) {
+    const { viewer } = this.desk.review;
+    const before = viewer.read(work.imageId);
     const { params, mask } = await this.api.infer(work.imageId);
     if (!this.desk.isOpen(work)) return;
     work.prediction = predictionOf(params);
     work.aiMask = separate(checked(mask, work), work.image.columns);
     work.loaded = true;
-    if (work.base === 0) work.settle(work.aiMask, "predicted");
+    const now = viewer.read(work.imageId);
+    if (before && now && before.some((value, pixel) => value !== now[pixel])) {
+      this.desk.recount();
+      this.desk.review.say("info", "The AI has answered. You have painted meanwhile, so its outline is not drawn: ask again to see it.");
+      return;
+    }
+    if (work.base === 0) work.keepMask(work.aiMask, work.restPredicted);
     this.desk.draw(work, work.aiMask);
   }
 
@@ -95,12 +103,13 @@ export class Loader {
     try {
       const past = await asked.past;
       if (!isWanted()) return;
-      await this.#restore(work, past.revisions, loading.signal);
+      await this.#restore(work, past, loading.signal);
       const { params, mask } = await asked.inference;
       if (!isWanted()) return;
       work.prediction = predictionOf(params);
       work.aiMask = separate(checked(mask, work), work.image.columns);
-      if (!work.earlier && !work.dirty && !work.marked) this.desk.drawKept(work, work.aiMask, "predicted");
+      this.desk.recount(); // a stroke may be under way
+      if (!work.earlier && !work.dirty && !work.marked) this.desk.drawKept(work, work.aiMask, work.restPredicted);
       else if (work.rest === "loading") work.rest = work.earlier ? "earlier" : "editing";
       work.loaded = true;
       this.desk.recount();
@@ -117,20 +126,23 @@ export class Loader {
   /**
    * Shows what the reader himself said of the image before.
    * @param {Work} work
-   * @param {readonly any[]} revisions
+   * @param {{ revisions: readonly any[], skips: readonly any[] }} past
    * @param {AbortSignal} signal
    */
-  async #restore(work, revisions, signal) {
-    const earlier = newestOf(revisions, this.desk.review.state.reader);
+  async #restore(work, { revisions, skips }, signal) {
+    const { reader } = this.desk.review.state;
+    const earlier = newestOf(revisions, reader);
     work.base = earlier?.revision ?? 0;
+    work.skipped = lastSkipOf(skips, reader, earlier);
     if (!earlier) return;
     const mask = earlier.hasMask ? await this.api.revisionMask(work.imageId, earlier.revision, { signal }) : null;
     if (signal.aborted || !this.desk.isOpen(work)) return;
     work.earlier = earlier;
     work.submitted = earlier.state !== "draft";
+    this.desk.recount();
     if (work.dirty) return; // he has begun anew already
     work.answer = answerOf(earlier);
-    this.desk.drawKept(work, mask ? separate(checked(mask, work), work.image.columns) : blank(work), "earlier");
+    this.desk.drawKept(work, mask ? lesionsOf(checked(mask, work), work.image.columns) : blank(work), work.skipped ? "skipped" : "earlier");
   }
 }
 

@@ -7,6 +7,7 @@ import { Acting } from "./acting.js";
 import { Board } from "./board.js";
 import { Desk } from "./desk.js";
 import { Saving } from "./saving.js";
+import { Tools } from "./tools.js";
 import { blank } from "./work.js";
 
 /** @typedef {import("./types").Pathology} Pathology */
@@ -34,6 +35,9 @@ export class Review extends Acting {
     this.board = new Board(this);
     this.desk = new Desk(this);
     this.saving = new Saving(this.desk);
+    this.tools = new Tools(this);
+    /** Whether the window is. */
+    this.isSeen = true;
     viewer.onOpened((opened) => void this.desk.open(opened));
     viewer.onComing((imageId) => this.desk.loader.expect(imageId));
     viewer.onPainted((imageId) => this.desk.painted(imageId));
@@ -46,9 +50,15 @@ export class Review extends Acting {
 
   /** @param {boolean} seen Whether the window is. */
   seen(seen) {
+    this.isSeen = seen;
     const stopwatch = this.desk.current?.stopwatch;
     if (seen) stopwatch?.start();
     else stopwatch?.stop();
+  }
+
+  /** The reader has moved the mouse, or pressed a key. */
+  touched() {
+    this.desk.current?.stopwatch.touch();
   }
 
   /**
@@ -73,6 +83,9 @@ export class Review extends Acting {
       const noLesion = !work.aiMask.some(Boolean);
       if (!noLesion && work.prediction.pathology === "normal") {
         return this.say("error", "The AI marks something and calls the image normal: choose yourself what holds.");
+      }
+      if (noLesion && (work.prediction.pathology ?? "normal") !== "normal") {
+        return this.say("error", `The AI outlines nothing, yet names ${work.prediction.pathology}: choose yourself what holds.`);
       }
       this.desk.draw(work, work.aiMask);
       this.desk.answer({ pathology: noLesion ? "normal" : work.prediction.pathology, noLesion });
@@ -136,7 +149,10 @@ export class Review extends Acting {
   }
 
   next() {
-    return this.act("next", () => (this.desk.current?.dirty ? this.patch({ leaving: true }) : this.#openNext()));
+    return this.act("next", async () => {
+      await this.desk.current?.saving?.catch(() => {}); // told by whoever sent it
+      return this.desk.current?.dirty ? this.patch({ leaving: true }) : this.#openNext();
+    });
   }
 
   /** @param {boolean} leave */
@@ -144,16 +160,24 @@ export class Review extends Acting {
     return this.act("confirmLeave", async () => {
       if (!this.state.leaving) return;
       this.patch({ leaving: false });
-      if (!leave) return;
-      this.desk.dropChanges();
-      await this.#openNext();
+      if (leave) await this.#openNext({ drop: this.desk.current });
     });
   }
 
-  async #openNext() {
+  openUnsaved() {
+    return this.act("openUnsaved", () => {
+      const [work] = this.desk.elsewhere;
+      if (work) this.viewer.goTo(work.image);
+    });
+  }
+
+  /** @param {{ drop?: import("./work.js").Work | null }} [options] Whose changes go, once it is known where to. */
+  async #openNext({ drop = null } = {}) {
     const { strategy, reader } = this.state;
     if (!strategy) return this.say("error", "The server offers no strategy.");
     const sample = await this.api.next(strategy, reader);
+    if (drop && drop === this.desk.current) this.desk.dropChanges();
+    if (this.desk.current?.dirty) return this.patch({ leaving: true });
     if (!sample) {
       this.say("info", "Nothing waits for you: every image is answered, or in the hands of others.");
       return void this.desk.open(this.viewer.opened());
@@ -168,8 +192,6 @@ export class Review extends Acting {
       study: sample.StudyInstanceUID, series: sample.SeriesInstanceUID, sop: sample.SOPInstanceUID,
       frame: (sample.frame_count ?? 1) > 1 ? (sample.frame ?? 0) : null,
     });
-    const others = this.desk.unsaved.filter(({ imageId }) => imageId !== sample.id).length;
-    if (others) this.say("info", `${others} image(s) that you opened before hold changes that are not submitted; they are kept while this window is open.`);
   }
 
   /** @param {string} name */
@@ -192,25 +214,12 @@ export class Review extends Acting {
   }
 
   toggleExplanation() {
-    return this.#onImage("toggleExplanation", async ({ imageId, prediction }) => {
-      if (this.state.explanationShown) {
-        this.viewer.overlay(imageId, null);
-        return this.patch({ explanationShown: false });
-      }
-      const why = prediction && !prediction.explanation.available ? prediction.explanation.reason : null;
-      if (why) return this.say("error", why);
-      this.viewer.overlay(imageId, await this.api.explanation(imageId));
-      this.patch({ explanationShown: true });
-    });
+    return this.#onImage("toggleExplanation", (work) => this.tools.toggleExplanation(work));
   }
 
   /** @param {import("./types").Tool} tool */
   setTool(tool) {
-    return this.act("setTool", () => {
-      if (tool === "threshold") this.viewer.setThreshold(...this.state.threshold);
-      this.viewer.setTool(tool);
-      this.patch({ tool });
-    });
+    return this.act("setTool", () => this.tools.choose(tool));
   }
 
   /** @param {number} radiusPx */

@@ -2,8 +2,8 @@
 // What leaves the desk: answers, drafts, skips; and what happens when somebody else saved under this name meanwhile.
 
 import { StaleRevisionError } from "../server/errors.js";
-import { separate } from "../viewer/components.js";
-import { answerOf, missingIn, paramsOf, revisionOf } from "./answers.js";
+import { lesionsOf } from "../viewer/components.js";
+import { answerOf, missingIn, paramsOf, revisionOf, saySame, skipOf } from "./answers.js";
 import { checked } from "./loading.js";
 import { blank, lesionsIn } from "./work.js";
 
@@ -13,12 +13,21 @@ import { blank, lesionsIn } from "./work.js";
 /** @typedef {import("./work.js").Work} Work */
 /** @typedef {"submitted" | "draft"} Kind */
 
+/**
+ * @typedef {object} Sent What went to the server; the reader may have gone on painting since.
+ * @property {Kind} kind
+ * @property {Uint8Array} mask
+ * @property {boolean} marked
+ * @property {import("./types").Answer} answer
+ * @property {string} reader
+ */
+
 export class Saving {
   /** @param {Desk} desk */
   constructor(desk) {
     this.desk = desk;
-    /** @type {Kind} What a conflict was met with. */
-    this.kind = "submitted";
+    /** @type {WeakMap<Work, Kind>} What a conflict was met with. */
+    this.kinds = new WeakMap();
   }
 
   get review() {
@@ -32,13 +41,9 @@ export class Saving {
   async save(kind) {
     const work = this.desk.current;
     if (!work || !this.desk.isOpen(work)) return false;
-    const missing = kind === "submitted" ? missingIn(work) : emptyIn(work);
-    if (missing) {
-      this.review.say("error", missing);
-      return false;
-    }
-    if (work.conflict) {
-      this.review.say("error", "Settle the conflict first: keep yours, or take what stands.");
+    const problem = (kind === "submitted" ? missingIn(work) : emptyIn(work)) ?? this.#whyNot(work);
+    if (problem) {
+      this.review.say("error", problem);
       return false;
     }
     return this.#send(work, kind);
@@ -46,69 +51,108 @@ export class Saving {
 
   /**
    * @param {Work} work
+   * @returns {string | null}
+   */
+  #whyNot(work) {
+    const { reader } = this.review.state;
+    if (work.saving) return "The answer to this image is on its way already.";
+    if (work.conflict) return "Settle the conflict first: keep yours, or take what stands.";
+    if (work.author && work.author !== reader) return `${work.author} drew this and ${reader} is logged in: log in as ${work.author} to submit it, or go on to the next image and discard it.`;
+    return null;
+  }
+
+  /**
+   * @param {Work} work
    * @param {Kind} kind
+   * @returns {Promise<boolean>}
    */
   async #send(work, kind) {
     const mask = this.review.viewer.read(work.imageId) ?? blank(work);
-    const { rows, columns } = work.image;
-    const answer = work.answer;
-    const file = work.marked ? { rows, columns, data: mask } : null;
-    this.kind = kind;
-    if (this.desk.current === work) this.review.patch({ stage: "saving" });
+    const sent = { kind, mask, marked: work.marked, answer: work.answer, reader: this.review.state.reader };
+    work.saving = this.#sent(work, sent);
+    if (this.desk.current === work) this.desk.tell();
     try {
-      const saved = await this.review.api.saveLabel(work.imageId, { mask: file, params: paramsOf(work, { reader: this.review.state.reader, state: kind }) });
-      this.#kept(work, mask, answer, saved, kind);
+      return await work.saving;
+    } catch (error) {
+      if (this.desk.current === work) throw error;
+      this.review.fail(error, "The image you left is not saved: ");
+      return false;
+    } finally {
+      work.saving = null;
+      this.desk.tell();
+    }
+  }
+
+  /**
+   * @param {Work} work
+   * @param {Sent} sent
+   * @returns {Promise<boolean>}
+   */
+  async #sent(work, sent) {
+    if (!(await this.review.board.isStillThere())) return false;
+    const { rows, columns } = work.image;
+    const mask = sent.marked ? { rows, columns, data: sent.mask } : null;
+    try {
+      const saved = await this.review.api.saveLabel(work.imageId, { mask, params: paramsOf(work, { reader: sent.reader, state: sent.kind }) });
+      this.#kept(work, sent, saved);
       return true;
     } catch (error) {
-      if (error instanceof StaleRevisionError) return await this.#stale(work, error, kind);
-      if (this.desk.current === work) this.desk.tell();
+      if (error instanceof StaleRevisionError) return this.#stale(work, sent, error);
       throw error;
     }
   }
 
   /**
    * @param {Work} work
-   * @param {Uint8Array} mask What was sent; the reader may have gone on painting.
-   * @param {import("./types").Answer} answer
+   * @param {Sent} sent
    * @param {{ revision: number, annotation: number }} saved
-   * @param {Kind} kind
    */
-  #kept(work, mask, answer, saved, kind) {
+  #kept(work, { kind, mask, marked, answer, reader }, saved) {
     work.base = saved.revision;
     work.submitted = kind === "submitted";
     work.lent = work.submitted;
+    work.skipped = null;
     const later = work.answer;
     work.answer = answer;
-    work.settle(mask, "saved");
+    work.settle(mask, kind === "submitted" ? "saved" : "earlier");
     work.answer = later;
     work.earlier = revisionOf({
-      ...saved, ...answer, image: work.imageId, reader: this.review.state.reader, state: kind,
-      has_mask: work.marked, created: new Date(this.review.now()).toISOString(),
+      ...saved, ...answer, image: work.imageId, reader, state: kind,
+      has_mask: marked, created: new Date(this.review.now()).toISOString(),
     });
     work.stopwatch.reset();
-    this.review.say("info", kind === "draft" ? "Kept as a draft; it counts for nothing yet." : `Submitted as revision ${saved.revision}.`);
-    if (this.desk.current === work) this.desk.recount();
+    const isOpen = this.desk.current === work;
+    const told = kind === "draft" ? "Kept as a draft; it counts for nothing yet." : `Submitted as revision ${saved.revision}.`;
+    this.review.say("info", isOpen ? told : `Of the image you left: ${told}`);
+    if (isOpen) this.desk.recount();
+    else work.compare(this.review.viewer.read(work.imageId) ?? mask);
+    if (work.dirty) work.author = reader;
     void this.review.board.refresh();
   }
 
   /**
    * @param {Work} work
+   * @param {Sent} sent
    * @param {StaleRevisionError} error
-   * @param {Kind} kind
    * @returns {Promise<boolean>}
    */
-  async #stale(work, error, kind) {
+  async #stale(work, sent, error) {
     if (!error.current) { // the earlier one was withdrawn: there is nothing to disagree with
       work.base = 0;
-      return this.#send(work, kind);
+      return this.#sent(work, sent);
     }
     const current = revisionOf(error.current);
     const stands = await this.#outlined(work, current);
+    if (current.state === sent.kind && stands && areSameMarks(stands, sent.mask) && saySame(current, { ...sent.answer, hasMask: sent.marked })) {
+      this.#kept(work, sent, current); // it was kept the first time, and only the receipt was lost
+      return true;
+    }
+    this.kinds.set(work, sent.kind);
+    const lesions = stands && lesionsIn(lesionsOf(stands, work.image.columns), work.image.spacing);
     work.conflict = Object.freeze({
       kept: Object.freeze({ ...revisionOf(error.kept), lesions: work.lesions }),
-      current: Object.freeze(stands ? { ...current, lesions: stands } : current),
+      current: Object.freeze(lesions ? { ...current, lesions } : current),
     });
-    if (this.desk.current === work) this.desk.tell();
     this.review.say("error", "This image was saved under your name meanwhile. Both are kept: choose which one holds.");
     return false;
   }
@@ -116,12 +160,12 @@ export class Saving {
   /**
    * @param {Work} work
    * @param {Revision} revision
-   * @returns {Promise<readonly import("./types").Lesion[] | null>} Null where it cannot be had: the reader decides without.
+   * @returns {Promise<Uint8Array | null>} Its mask; null where it cannot be had: the reader decides without.
    */
   async #outlined(work, revision) {
-    if (!revision.hasMask) return [];
+    if (!revision.hasMask) return blank(work);
     const mask = await this.review.api.revisionMask(work.imageId, revision.revision).catch(() => null);
-    return mask && lesionsIn(separate(checked(mask, work), work.image.columns), work.image.spacing);
+    return mask && checked(mask, work);
   }
 
   /** @param {"mine" | "theirs"} choice */
@@ -132,12 +176,12 @@ export class Saving {
     if (choice === "mine") {
       work.conflict = null;
       work.base = current.revision;
-      await this.#send(work, this.kind);
+      await this.#send(work, this.kinds.get(work) ?? "submitted");
       return;
     }
     const mask = current.hasMask ? await this.review.api.revisionMask(work.imageId, current.revision) : null;
     if (!this.desk.isOpen(work)) return;
-    const drawn = mask ? separate(checked(mask, work), work.image.columns) : blank(work);
+    const drawn = mask ? lesionsOf(checked(mask, work), work.image.columns) : blank(work);
     work.conflict = null;
     work.base = current.revision;
     work.earlier = current;
@@ -149,7 +193,7 @@ export class Saving {
   /**
    * @param {SkipKind} kind
    * @param {string} reason
-   * @returns {Promise<boolean>} True when it is kept.
+   * @returns {Promise<boolean>} True when it is kept, and the reader still looks at that image.
    */
   async skip(kind, reason) {
     const work = this.desk.current;
@@ -158,12 +202,21 @@ export class Saving {
       this.review.say("error", "Tell why: the reason is kept with the image.");
       return false;
     }
-    await this.review.api.skip(work.imageId, this.review.state.reader, kind, reason.trim());
-    this.review.viewer.forget(work.imageId);
-    work.dirty = false;
-    work.lent = false;
-    if (this.desk.current === work) work.settle(this.review.viewer.read(work.imageId) ?? blank(work), "saved");
+    const whose = this.#whyNot(work);
+    if (whose) {
+      this.review.say("error", whose);
+      return false;
+    }
+    const skip = await this.review.api.skip(work.imageId, this.review.state.reader, kind, reason.trim());
     void this.review.board.refresh();
+    if (this.desk.current !== work) {
+      this.desk.forget(work); // opened again, it is asked for anew
+      return false;
+    }
+    work.lent = false;
+    work.skipped = skipOf(skip);
+    work.settle(this.review.viewer.read(work.imageId) ?? blank(work), "skipped");
+    this.desk.tell();
     return true;
   }
 }
@@ -174,4 +227,13 @@ export class Saving {
  */
 function emptyIn({ marked, answer }) {
   return marked || answer.noLesion ? null : "There is nothing to keep yet: outline the lesion, or say that there is none.";
+}
+
+/**
+ * @param {Uint8Array} one
+ * @param {Uint8Array} other
+ * @returns {boolean} Whether the same pixels are marked, whichever lesion they belong to.
+ */
+function areSameMarks(one, other) {
+  return one.length === other.length && one.every((value, pixel) => value > 0 === other[pixel] > 0);
 }

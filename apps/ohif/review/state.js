@@ -11,7 +11,7 @@ import { UNANSWERED } from "./work.js";
 export const AT_FIRST = Object.freeze({
   server: "connecting", image: null, stage: "none", message: null, prediction: null, answer: UNANSWERED,
   lesions: Object.freeze([]), activeLesion: null, dirty: false, canUndo: false, canRedo: false, conflict: null,
-  earlier: null, explanationShown: false, frames: null, strategies: Object.freeze([]), strategy: null, reason: null,
+  earlier: null, skipped: null, elsewhere: 0, explanationShown: false, frames: null, strategies: Object.freeze([]), strategy: null, reason: null,
   progress: Object.freeze({ completed: 0, total: 0 }),
   training: Object.freeze({ segmentation: IDLE, classification: IDLE }),
   models: Object.freeze({}), reader: NAMELESS, readerMayChange: true, tool: "windowLevel", brushSize: 10,

@@ -1,6 +1,9 @@
 // @ts-check
 
-/** Seconds that a reader looks at an image: it runs while the image is open and the window is seen. */
+/** Longer than this without a touch, and the reader is taken to be elsewhere. */
+const IDLE_MS = 120_000;
+
+/** Seconds that a reader looks at an image: it runs while the image is open, the window is seen, and he touches it now and then. */
 export class Stopwatch {
   /** @param {() => number} now Milliseconds. */
   constructor(now) {
@@ -8,25 +11,38 @@ export class Stopwatch {
     this.spent = 0;
     /** @type {number | null} */
     this.began = null;
+    this.touched = 0;
   }
 
   start() {
-    this.began ??= this.now();
+    if (this.began !== null) return;
+    this.began = this.touched = this.now();
   }
 
   stop() {
-    if (this.began !== null) this.spent += this.now() - this.began;
+    this.spent += this.#running;
     this.began = null;
+  }
+
+  /** The reader is there: he moved the mouse, or pressed a key. */
+  touch() {
+    if (this.began === null) return;
+    this.stop();
+    this.start();
   }
 
   /** A new count, going on if it ran. */
   reset() {
     this.spent = 0;
-    if (this.began !== null) this.began = this.now();
+    if (this.began !== null) this.began = this.touched = this.now();
+  }
+
+  /** @returns {number} Milliseconds since it began to run, without what he was away. */
+  get #running() {
+    return this.began === null ? 0 : Math.min(this.now(), this.touched + IDLE_MS) - this.began;
   }
 
   get seconds() {
-    const running = this.began === null ? 0 : this.now() - this.began;
-    return Math.round((this.spent + running) / 100) / 10;
+    return Math.round((this.spent + this.#running) / 100) / 10;
   }
 }

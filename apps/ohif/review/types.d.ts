@@ -11,9 +11,10 @@ export type ServerState = 'connecting' | 'ready' | 'down' | 'login';
 
 /**
  * What is known about the open image. `loading`: its answer is on the way; `predicted`: the AI mask is shown untouched; `earlier`: the
- * reader's own earlier revision is shown; `editing`: the reader has changed something; `saving`, `saved`: as they say. `none`: no image.
+ * reader's own earlier revision is shown, a draft too; `skipped`: he has said that he skips it, or that it is not assessable; `editing`: the
+ * reader has changed something; `saving`, `saved` (submitted): as they say. `none`: no image.
  */
-export type Stage = 'none' | 'loading' | 'predicted' | 'earlier' | 'editing' | 'saving' | 'saved';
+export type Stage = 'none' | 'loading' | 'predicted' | 'earlier' | 'skipped' | 'editing' | 'saving' | 'saved';
 
 export type Pathology = 'normal' | 'benign' | 'malignant';
 export type Task = 'segmentation' | 'classification';
@@ -94,6 +95,13 @@ export interface Conflict {
   readonly current: Revision;
 }
 
+/** What a reader said instead of an answer, as `POST /sonoloop/skips` tells it. */
+export interface Skip {
+  readonly kind: SkipKind;
+  readonly reason: string;
+  readonly created: string;
+}
+
 export interface Strategy {
   readonly name: string;
   readonly description: string;
@@ -145,6 +153,10 @@ export interface ReviewState {
   readonly conflict: Conflict | null;
   /** The reader's newest revision of the open image. */
   readonly earlier: Revision | null;
+  /** Null unless the reader's last word on the open image was that he skips it, or cannot assess it. */
+  readonly skipped: Skip | null;
+  /** How many images that are not open hold changes of this window that are not saved. */
+  readonly elsewhere: number;
   readonly explanationShown: boolean;
   /** Null unless a cine is open. */
   readonly frames: Frames | null;
@@ -191,14 +203,17 @@ export interface Review extends EventTarget {
   skip(kind: SkipKind, reason: string): Promise<void>;
   submit(): Promise<void>;
   saveDraft(): Promise<void>;
-  /** Opens the next image of the strategy; with unsaved work it asks first (`state.leaving`). */
+  /** Opens the next image of the strategy, once an answer on its way is kept; with unsaved work it asks first (`state.leaving`). */
   next(): Promise<void>;
   confirmLeave(leave: boolean): Promise<void>;
+  /** Opens an image that holds changes which are not saved. */
+  openUnsaved(): Promise<void>;
   setStrategy(name: string): Promise<void>;
   startTraining(task: Task): Promise<void>;
   stopTraining(): Promise<void>;
   /** `mine`: what was sent now is saved upon what stands; `theirs`: what stands is loaded. */
   resolveConflict(choice: 'mine' | 'theirs'): Promise<void>;
+  /** Lays what spoke for the AI's diagnosis over the image, and takes it away. Nothing is painted under it: a painting tool is put aside. */
   toggleExplanation(): Promise<void>;
   setTool(tool: Tool): Promise<void>;
   setBrushSize(radiusPx: number): Promise<void>;

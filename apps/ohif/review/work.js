@@ -11,6 +11,7 @@ import { Stopwatch } from "./stopwatch.js";
 /** @typedef {import("./types").OpenImage} OpenImage */
 /** @typedef {import("./types").Prediction} Prediction */
 /** @typedef {import("./types").Revision} Revision */
+/** @typedef {import("./types").Skip} Skip */
 /** @typedef {import("../viewer/packing.js").PackedMask} PackedMask */
 
 /** @type {Answer} */
@@ -37,6 +38,12 @@ export class Work {
     this.savedAnswer = UNANSWERED;
     /** @type {Revision | null} */
     this.earlier = null;
+    /** @type {Skip | null} What the reader said instead of an answer, if that was his last word. */
+    this.skipped = null;
+    /** @type {string | null} Who made the changes that are not saved; null while there are none. */
+    this.author = null;
+    /** @type {Promise<boolean> | null} An answer on its way to the server: whether it is kept. */
+    this.saving = null;
     /** The reader's own newest revision; 0: none. */
     this.base = 0;
     /** @type {import("./types").Conflict | null} */
@@ -62,6 +69,7 @@ export class Work {
 
   /** @returns {Stage} */
   get stage() {
+    if (this.saving) return "saving";
     return this.dirty ? "editing" : this.rest;
   }
 
@@ -91,6 +99,7 @@ export class Work {
   /** Forgets what one reader has said of it. */
   renew() {
     this.earlier = null;
+    this.skipped = null;
     this.base = 0;
     this.conflict = null;
     this.submitted = false;
@@ -104,10 +113,25 @@ export class Work {
    * @param {Stage} rest
    */
   settle(mask, rest) {
-    this.savedMask = pack(mask);
+    this.keepMask(mask, rest);
     this.savedAnswer = this.answer;
-    this.rest = rest;
     this.dirty = false;
+    this.author = null;
+  }
+
+  /**
+   * A mask is what is kept; what the reader has answered beside it may still be unsaved.
+   * @param {Uint8Array} mask
+   * @param {Stage} rest
+   */
+  keepMask(mask, rest) {
+    this.savedMask = pack(mask);
+    this.rest = rest;
+  }
+
+  /** What is shown while nothing is unsaved: the AI's mask, or that the reader has skipped the image. */
+  get restPredicted() {
+    return this.skipped ? "skipped" : "predicted";
   }
 }
 

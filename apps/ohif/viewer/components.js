@@ -19,6 +19,16 @@ export function separate(mask, columns) {
 }
 
 /**
+ * Lesions of a mask that the server keeps: as they were told apart, or else what hangs together.
+ * @param {Uint8Array} mask
+ * @param {number} columns
+ * @returns {Uint8Array} 0, or the number of the lesion from 1.
+ */
+export function lesionsOf(mask, columns) {
+  return mask.some((value) => value > 1) ? mask : separate(mask, columns);
+}
+
+/**
  * @param {Uint8Array} mask
  * @param {number} columns
  */

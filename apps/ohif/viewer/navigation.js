@@ -31,12 +31,13 @@ export function addressOf(pathname, { study, series, sop, frame }) {
 }
 
 /**
- * @param {{ pathname: string, search: string } | null} here Where the reader comes back to; null: nowhere.
+ * @param {{ pathname: string, search: string } | null} here Where the reader comes back to; null: to another tab.
  * @param {URL} [root]
  * @returns {string} Address of the login page.
  */
 export function loginAddress(here, root = ROOT) {
   const address = new URL("login", root);
   if (here) address.searchParams.set("next", `${here.pathname}${here.search}`);
+  else address.searchParams.set("beside", "viewer");
   return address.href;
 }

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from sonoloop.errors import InvalidRequestError, LabelReadError
-from sonoloop.geometry import LabelMap, SpacingMm
+from sonoloop.geometry import LabelMap, Mask, SpacingMm
 from sonoloop.imaging import nrrd
 from sonoloop.imaging.frames import PICTURE_ERRORS, check_bitmap
 from sonoloop.imaging.image import UltrasoundImage
@@ -32,7 +32,7 @@ _GZIP_LEVEL: Final = 1  # label maps shrink 100-fold at any level; higher ones o
 
 
 def encode_label_map(
-    label_map: LabelMap,
+    label_map: LabelMap | Mask,
     extension: str,
     spacing_mm: SpacingMm | None,
     *,

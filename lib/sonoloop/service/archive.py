@@ -95,7 +95,7 @@ def _row(
     mask_name = ""
     if annotation.mask_path is not None:
         mask_name = f"labels/final/{record.image_id}.png"
-        mask = store.annotations.mask(annotation)
+        mask = store.annotations.mask(annotation) > 0
         archive.writestr(mask_name, encode_label_map(mask, ".png", None, for_display=True))
     row_mm, column_mm = record.spacing_mm or (None, None)
     values = (

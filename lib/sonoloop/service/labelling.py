@@ -273,7 +273,14 @@ class Labelling:
         values = decode_label_map(*file, shape=shape, max_label=submission.highest_value)
         pathology = submission.pathology or _worst_segment(values, submission.segment_pathology)
         _raise_if_contradictory(pathology, values)
-        return (values > 0).astype(np.uint8), pathology
+        return _numbered(values), pathology
+
+
+def _numbered(values: LabelMap) -> LabelMap:
+    """Lesions as a client told them apart, counted from 1: those that touch stay two."""
+    found, numbers = np.unique(values, return_inverse=True)
+    first = 0 if found[0] == 0 else 1  # an outline may cover all of the image
+    return np.asarray(numbers.reshape(values.shape) + first, dtype=np.uint8)
 
 
 def revision_of(store: Store, image_id: str, tag: LabelTag, revision: int) -> Annotation:

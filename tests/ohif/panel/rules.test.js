@@ -27,8 +27,19 @@ describe("what can be done", () => {
     assert.deepEqual(possible(STATES.loading), ["next", "skip"]);
   });
 
-  test("while saving: nothing", () => {
-    assert.deepEqual(possible(STATES.saving), []);
+  test("while saving: the next image, which waits for it", () => {
+    assert.deepEqual(possible(STATES.saving), ["next"]);
+  });
+
+  test("of an image that was skipped: anything, after all", () => {
+    assert.deepEqual(possible(STATES.skipped), ["submit", "accept", "next", "skip", "predict", "edit", "explain"]);
+    assert.deepEqual(hints(STATES.skipped), []);
+  });
+
+  test("of a draft: it is submitted", () => {
+    assert.equal(whyNot(STATES.draft, "submit"), null);
+    assert.equal(whyNot(STATES.draft, "accept"), "your own answer is shown: change it and submit");
+    assert.equal(whyNot(STATES.saved, "accept"), "it is submitted");
   });
 
   test("while the server is down or wants a login: what stays in this window", () => {
@@ -98,11 +109,11 @@ test("brushes are in proportion to the image and never vanish", () => {
 });
 
 describe("a cine", () => {
-  test("tells which frames are marked, counting from one", () => {
+  test("tells which frames were looked at, counting from one", () => {
     const shown = cine(STATES.cine);
 
     assert.equal(shown?.title, "Frame 12 of 120");
-    assert.equal(shown?.told, "3 marked, 2 submitted");
+    assert.equal(shown?.told, "3 looked at, 2 submitted");
     assert.deepEqual(shown?.marks.map(({ frame }) => frame), [3, 11, 40, 88]);
     assert.deepEqual(shown?.marks.filter(({ isOpen }) => isOpen).map(({ frame }) => frame), [11]);
     assert.deepEqual(shown?.marks.filter(({ isSubmitted }) => isSubmitted).map(({ frame }) => frame), [3, 88]);

@@ -95,4 +95,7 @@ test("every state has words for the server and for the image", () => {
     assert.ok(stageText(state), name);
   }
   assert.match(stageText(STATES.earlier), /^Your submitted answer of /);
+  assert.match(stageText(STATES.draft), /^Your draft answer of /);
+  assert.match(stageText(STATES.skipped), /^You answered: not assessable \(Poor image quality\), /);
+  assert.match(stageText({ ...STATES.skipped, skipped: { kind: "skip", reason: "blurred", created: "" } }), /^You skipped this image \(blurred\)/);
 });

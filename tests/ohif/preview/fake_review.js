@@ -45,6 +45,7 @@ export class FakeReview extends EventTarget {
   login = () => this.#note("login", []);
   undo = () => this.#note("undo", [], { canUndo: false, canRedo: true });
   redo = () => this.#note("redo", [], { canUndo: true, canRedo: false });
+  openUnsaved = () => this.#note("openUnsaved", []);
   stopTraining = () => this.#note("stopTraining", []);
   dismissMessage = () => this.#note("dismissMessage", [], { message: null });
   toggleExplanation = () => this.#note("toggleExplanation", [], { explanationShown: !this.state.explanationShown });

@@ -59,6 +59,8 @@ const PREDICTED = {
   canRedo: false,
   conflict: null,
   earlier: null,
+  skipped: null,
+  elsewhere: 0,
   explanationShown: false,
   frames: null,
   strategies: [
@@ -122,6 +124,9 @@ export const STATES = {
   editing: EDITING,
   threshold: { ...EDITING, tool: "threshold" },
   contradictory: { ...EDITING, answer: { pathology: "benign", birads: "5", noLesion: false }, lesions: [LESION, { segment: 2, areaPx: 0, areaMm2: 0 }] },
+  draft: { ...PREDICTED, stage: "earlier", earlier: { ...EARLIER, state: "draft" }, answer: { pathology: "benign", birads: null, noLesion: false } },
+  skipped: { ...PREDICTED, stage: "skipped", answer: { pathology: null, birads: null, noLesion: false }, skipped: { kind: "not_assessable", reason: "Poor image quality", created: EARLIER.created } },
+  elsewhere: { ...PREDICTED, elsewhere: 2 },
   saving: { ...EDITING, stage: "saving", busy: ["submit"] },
   saved: { ...EDITING, stage: "saved", dirty: false, message: { kind: "info", text: "Submitted as revision 3." } },
   error: { ...EDITING, message: { kind: "error", text: "the label does not fit its image: 640 x 479, the image has 640 x 480 pixels" } },

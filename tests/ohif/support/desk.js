@@ -45,6 +45,7 @@ export class FakeApi {
     this.past = new Map();
     this.predictions = new Map();
     this.samples = [];
+    this.skips = [];
     this.failing = new Map();
     this.revisionMasks = new Map();
   }
@@ -72,7 +73,7 @@ export class FakeApi {
   }
 
   revisions(imageId) {
-    return this.#answer("revisions", { revisions: this.past.get(imageId) ?? [], skips: [] });
+    return this.#answer("revisions", { revisions: this.past.get(imageId) ?? [], skips: this.skips });
   }
 
   revisionMask(imageId, number) {
@@ -93,8 +94,8 @@ export class FakeApi {
     return this.#answer("lend", {});
   }
 
-  skip(...told) {
-    return this.#answer("skip", told);
+  skip(image, reader, kind, reason) {
+    return this.#answer("skip", { image, reader, kind, reason, created: "2026-01-06T11:00:00+00:00", withdrawn: null });
   }
 
   train(task) {

@@ -54,12 +54,12 @@ def download_label(
     tag: str = "final",
     label_format: Annotated[str, Query(alias="format")] = "nrrd",
 ) -> Response:
-    """The mask of a label on the grid of its image."""
+    """The mask of a label on the grid of its image, 1 on lesions."""
     annotation = _standing(service, label, tag)
     record = service.images.record(label)
     extension = extension_of(label_format)
-    mask = service.store.annotations.mask(annotation)
-    data = encode_label_map(mask, extension, record.spacing_mm)
+    lesions = service.store.annotations.mask(annotation) > 0
+    data = encode_label_map(lesions, extension, record.spacing_mm)
     # Clients take everything after the first dot for the extension.
     stem = f"{record.image_id}_{tag or annotation.tag}".replace(".", "_")
     return replies.file_reply(data, f"{stem}{extension}")

@@ -32,7 +32,7 @@ def revision_mask(
     tag: Tag = "final",
     mask_format: Annotated[str, Query(alias="format")] = "png",
 ) -> Response:
-    """The mask of one revision on the grid of its image."""
+    """The mask of one revision on the grid of its image, lesion by lesion."""
     record, extension = service.images.record(image), extension_of(mask_format)
     annotation = revision_of(service.store, record.image_id, tag, revision)
     mask = service.store.annotations.mask(annotation)

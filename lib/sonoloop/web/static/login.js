@@ -19,7 +19,17 @@ function nextPage(asked) {
   return isOurs ? next.pathname + next.search + (next.hash || location.hash) : home.pathname;
 }
 
-const next = nextPage(new URLSearchParams(location.search).get("next"));
+const asked = new URLSearchParams(location.search);
+const next = nextPage(asked.get("next"));
+
+/** Goes on to the page that was asked for, or, opened beside the viewer, back to its tab. */
+function goOn() {
+  if (!asked.has("beside")) return location.replace(next);
+  at("form").hidden = true;
+  say(at("problem"), "");
+  say(at("title"), "You are logged in. Go back to the viewer: this tab can be closed.");
+  window.close(); // browsers close only what a script has opened
+}
 
 /** @param {SubmitEvent} event */
 async function logIn(event) {
@@ -30,7 +40,7 @@ async function logIn(event) {
     const body = JSON.stringify({ username: at("username").value, password: at("password").value });
     const headers = { "content-type": "application/json" };
     const answer = await fetch("auth/login", { method: "POST", headers, body });
-    if (answer.ok) return location.replace(next);
+    if (answer.ok) return goOn();
     const { detail } = await answer.json();
     refuse(`${detail[0].toUpperCase()}${detail.slice(1)}.`);
   } catch {
