@@ -45,6 +45,40 @@ test("a draft is called a draft and can be submitted", async () => {
   assert.equal(session.state.stage, "saved");
 });
 
+test("an outline that an answer has emptied comes back with another answer", async () => {
+  for (const back of [(session) => session.noLesion(false), (session) => session.setPathology("benign")]) {
+    const { review: session, viewer } = await opened();
+    await session.setPathology("normal");
+    assert.deepEqual(marked(viewer.read("a")), []);
+    await session.noLesion(true);
+
+    await back(session);
+
+    assert.deepEqual(marked(viewer.read("a")), [8, 9]);
+    assert.equal(session.state.answer.noLesion, false);
+  }
+});
+
+test("an outline that was drawn anew is not replaced by the emptied one", async () => {
+  const { review: session, viewer } = await opened();
+  await session.noLesion(true);
+  viewer.paint([20]);
+
+  await session.setPathology("benign");
+
+  assert.deepEqual(marked(viewer.read("a")), [20]);
+});
+
+test("trainings are for engineers where there are accounts", async () => {
+  const roles = { annotator: false, reviewer: false, engineer: true };
+  for (const [role, may] of Object.entries(roles)) {
+    const api = new FakeApi();
+    api.me = () => Promise.resolve({ accounts: true, name: "anna", role });
+
+    assert.equal((await opened({ api })).review.state.mayTrain, may);
+  }
+});
+
 test("a suggestion without outline that names a lesion is not accepted", async () => {
   const api = new FakeApi();
   api.predictions.set("a", Promise.resolve({ mask: maskOf(), params: paramsOf("benign") }));

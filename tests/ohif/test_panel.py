@@ -281,12 +281,12 @@ class TestQueue:
         part(page, "skip").click()
         asking = page.get_by_role("dialog", name="Skip this image")
         asking.get_by_role("radio", name="Not assessable").check()
-        asking.get_by_role("button", name="Skip this image").click()
+        asking.get_by_role("button", name="Answer: not assessable").click()
         expect(asking.get_by_role("alert")).to_have_text("Say why: others read it.")
         assert calls() == []
         asking.get_by_role("button", name="Poor image quality").click()
         asking.get_by_label("Why").press_sequentially(", b")
-        asking.get_by_role("button", name="Skip this image").click()
+        asking.get_by_role("button", name="Answer: not assessable").click()
 
         expect(asking).to_be_hidden()
         assert calls() == [["skip", "not_assessable", "Poor image quality, b"]]

@@ -1,6 +1,7 @@
 """Which image comes next, for whom, and for how long."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -103,6 +104,24 @@ def test_it_is_told_who_holds_it_until_when_and_why(service: Service) -> None:
     assert told["reason"].endswith("known longest.")
     assert told["lease_seconds"] == service.settings.lease_s
     assert datetime.fromisoformat(told["lease_expires"]) == handed.lease.expires_at
+
+
+@pytest.mark.parametrize("way", ["random", "first", "typiclust", "assigned"])
+def test_a_viewer_of_dicom_gets_only_what_lies_in_the_archive(service: Service, way: str) -> None:
+    picture = service.store.images.get(service.store.images.unlabelled_ids()[0])
+    scan = replace(picture, image_id="1.2.3", locator="scan.dcm", sop_instance_uid="1.2.3")
+    sent = replace(scan, image_id="sent", locator="sent.dcm", source="upload")
+    service.store.images.upsert_many([sent, scan])
+    if way == "assigned":
+        service.store.assignments.to_readers([picture.image_id, "sent", "1.2.3"], ["a"])
+    name = "first" if way == "assigned" else way
+
+    handed = service.next_image(name, reader="a", in_archive=True)
+
+    assert ids([handed]) == ["1.2.3"]
+    label(service, "1.2.3", "a")
+    assert service.next_image(name, reader="a", in_archive=True) is None
+    assert service.next_image(name, reader="a") is not None
 
 
 def test_what_is_assigned_by_name_comes_first_and_only_to_those_named(service: Service) -> None:

@@ -44,7 +44,7 @@ export function lesionsPart({ review }) {
       enable(add, mayEdit);
       enable(noLesion, mayEdit);
       press(noLesion, answer.noLesion);
-      attribute(noLesion, "title", answer.noLesion ? "Take it back" : "Empties the outline and answers normal");
+      attribute(noLesion, "title", answer.noLesion ? "Take it back: the outline returns" : "Empties the outline and answers normal");
     },
   };
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // Dialogues that the reader asks for: skip with a reason, stop trainings, list of the keys.
 
-import { button, h } from "./dom.js";
+import { button, h, relabel } from "./dom.js";
 import { answers, complain, dialog, pick } from "./dialog.js";
 import { KEYS } from "./keyboard.js";
 import { whyNot } from "./rules.js";
@@ -36,6 +36,8 @@ export function skipQuestion(review) {
     }),
   );
   const go = button("Skip this image", send, { class: "primary", "data-answer": "skip" });
+  const name = () => relabel(go, kind.value() === "skip" ? "Skip this image" : "Answer: not assessable");
+  kind.element.addEventListener("change", name);
   const form = h("div", { class: "stack" }, kind.element, h("label", { for: "skip-reason" }, "Why"), h("div", { class: "row chips" }, ...chips), reason, problem);
   const made = dialog("skip", "Skip this image", () => made.close(), form, answers(button("Cancel", () => made.close()), go));
 
@@ -53,6 +55,7 @@ export function skipQuestion(review) {
 
   const open = () => {
     kind.reset();
+    name();
     reason.value = "";
     complain(reason, problem, null);
     made.open();

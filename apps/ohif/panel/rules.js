@@ -3,7 +3,7 @@
 
 /** @typedef {import("../review/types.js").ReviewState} ReviewState */
 
-/** @typedef {"submit" | "accept" | "next" | "skip" | "predict" | "saveDraft" | "edit" | "undo" | "redo" | "explain"} Deed */
+/** @typedef {"submit" | "accept" | "next" | "skip" | "predict" | "saveDraft" | "edit" | "undo" | "redo" | "explain" | "train"} Deed */
 
 /**
  * @param {ReviewState} state
@@ -18,13 +18,14 @@ export const isBusy = (state, action) => state.busy.includes(action);
  */
 export function whyNot(state, deed) {
   if (deed !== "edit" && isBusy(state, deed)) return "it is on its way";
-  if (state.stage === "saving" && deed !== "next") return "the answer is being saved";
-  if (["submit", "accept", "next", "skip", "predict", "saveDraft", "explain"].includes(deed)) {
+  if (state.stage === "saving" && deed !== "next" && deed !== "train") return "the answer is being saved";
+  if (["submit", "accept", "next", "skip", "predict", "saveDraft", "explain", "train"].includes(deed)) {
     if (state.server === "connecting") return "the server has not answered yet";
     if (state.server === "down") return "the server does not answer";
     if (state.server === "login") return "nobody is logged in";
   }
   if (deed === "next") return null;
+  if (deed === "train") return state.mayTrain ? null : "trainings are for the accounts of engineers";
   if (state.image === null || state.stage === "none") return "no image is open";
   if (deed === "skip") return null;
   if (state.stage === "loading") return "the model has not answered yet";

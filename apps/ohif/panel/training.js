@@ -3,7 +3,7 @@
 
 import { attribute, button, enable, fill, h, reveal, say } from "./dom.js";
 import { drawCurve } from "./curve.js";
-import { isBusy, trainingSign } from "./rules.js";
+import { isBusy, trainingSign, whyNot } from "./rules.js";
 import { duration, modelName, moment, percent, TASKS } from "./words.js";
 
 /** @typedef {import("./part.js").Part} Part */
@@ -74,8 +74,10 @@ function taskPart(task, { review, openStopTraining }) {
       attribute(pill, "class", `pill ${kind}`);
       reveal(start, !isActive);
       reveal(stop, isActive);
-      enable(start, state.server === "ready" && !isBusy(state, "startTraining"), isBusy(state, "startTraining"));
-      enable(stop, state.server === "ready" && !isBusy(state, "stopTraining"), isBusy(state, "stopTraining"));
+      const why = whyNot(state, "train");
+      enable(start, why === null && !isBusy(state, "startTraining"), isBusy(state, "startTraining"));
+      enable(stop, why === null && !isBusy(state, "stopTraining"), isBusy(state, "stopTraining"));
+      for (const control of [start, stop]) attribute(control, "title", why === null ? null : `Not now: ${why}`);
       reveal(bar, isActive);
       fill(bar, training.share);
       attribute(bar, "aria-valuetext", training.share === null ? "unknown" : percent(training.share));

@@ -7,6 +7,7 @@ import { LoginNeededError, NotFoundError } from "../server/errors.js";
 /** @typedef {import("./types").Training} Training */
 /** @typedef {import("./types").ReviewState} ReviewState */
 /** @typedef {import("./review.js").Review} Review */
+/** @typedef {Pick<ReviewState, "reader" | "readerMayChange" | "mayTrain">} Me */
 
 /** @type {readonly Task[]} */
 export const TASKS = Object.freeze(["segmentation", "classification"]);
@@ -42,18 +43,18 @@ export class Board {
     }
   }
 
-  /** @returns {Promise<Pick<ReviewState, "reader" | "readerMayChange">>} */
+  /** @returns {Promise<Me>} */
   async #me() {
     const me = await this.review.api.me().catch((error) => {
       if (error instanceof NotFoundError) return { accounts: false, name: null }; // a server without accounts
       throw error;
     });
-    if (!me.accounts) return { reader: this.known ?? this.review.storage.getItem(READER_KEY) ?? NAMELESS, readerMayChange: true };
+    if (!me.accounts) return { reader: this.known ?? this.review.storage.getItem(READER_KEY) ?? NAMELESS, readerMayChange: true, mayTrain: true };
     if (!me.name) throw new LoginNeededError("nobody is logged in", { status: 401 });
-    return { reader: me.name, readerMayChange: false };
+    return { reader: me.name, readerMayChange: false, mayTrain: me.role === "engineer" };
   }
 
-  /** @param {Pick<ReviewState, "reader" | "readerMayChange">} me */
+  /** @param {Me} me */
   #isThere(me) {
     const before = this.known;
     this.known = me.reader;

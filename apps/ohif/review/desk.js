@@ -2,7 +2,6 @@
 // The open image: what the AI says of it, what the reader said earlier, what he does now. Every answer of the server is
 // for the image it was asked for, and is dropped unless that image is still the open one.
 
-import { MAX_LESIONS } from "../viewer/components.js";
 import { firstRadius } from "../viewer/brush.js";
 import { Loader } from "./loading.js";
 import { blank, UNANSWERED, Work } from "./work.js";
@@ -163,30 +162,11 @@ export class Desk {
    * @param {Work} work
    */
   #lend(work) {
-    if (work.lent || work.submitted) return;
+    if (work.lent || work.submitted || work.skipped) return;
     work.lent = true;
     this.review.api.lend(work.imageId, this.review.state.reader).catch((error) => {
       if (this.current === work && error.status === 409) this.review.say("info", `Others may see this image too: ${error.message}`);
     });
-  }
-
-  /** @param {Work} work */
-  addLesion(work) {
-    const taken = [0, ...work.begun, ...work.lesions.map(({ segment }) => segment)];
-    const segment = work.marked ? Math.max(...taken) + 1 : 1;
-    if (segment > MAX_LESIONS) return this.review.say("error", `At most ${MAX_LESIONS} lesions can be told apart.`);
-    work.begun.add(segment);
-    this.selectLesion(work, segment);
-  }
-
-  /**
-   * @param {Work} work
-   * @param {number} segment
-   */
-  selectLesion(work, segment) {
-    work.activeLesion = segment;
-    this.review.viewer.paintWith(segment);
-    this.recount();
   }
 
   /** Drops what is not saved of the open image. */

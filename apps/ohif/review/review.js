@@ -2,13 +2,12 @@
 // The review session: its state, and everything a reader can do. review/types.d.ts is the contract with the panel.
 
 import { clampRadius } from "../viewer/brush.js";
-import { without } from "../viewer/components.js";
 import { Acting } from "./acting.js";
 import { Board } from "./board.js";
 import { Desk } from "./desk.js";
+import { Lesions } from "./lesions.js";
 import { Saving } from "./saving.js";
 import { Tools } from "./tools.js";
-import { blank } from "./work.js";
 
 /** @typedef {import("./types").Pathology} Pathology */
 /** @typedef {import("./types").Review} Contract */
@@ -35,6 +34,7 @@ export class Review extends Acting {
     this.board = new Board(this);
     this.desk = new Desk(this);
     this.saving = new Saving(this.desk);
+    this.lesions = new Lesions(this.desk);
     this.tools = new Tools(this);
     /** Whether the window is. */
     this.isSeen = true;
@@ -96,7 +96,10 @@ export class Review extends Acting {
   /** @param {Pathology | null} pathology */
   setPathology(pathology) {
     if (pathology === "normal") return this.noLesion(true);
-    return this.#onImage("setPathology", () => this.desk.answer({ pathology, noLesion: false }));
+    return this.#onImage("setPathology", (work) => {
+      this.lesions.refill(work);
+      this.desk.answer({ pathology, noLesion: false });
+    });
   }
 
   /** @param {import("./types").Birads | null} birads */
@@ -105,28 +108,24 @@ export class Review extends Acting {
   }
 
   addLesion() {
-    return this.#onImage("addLesion", (work) => this.desk.addLesion(work));
+    return this.#onImage("addLesion", (work) => this.lesions.add(work));
   }
 
   /** @param {number} segment */
   selectLesion(segment) {
-    return this.#onImage("selectLesion", (work) => this.desk.selectLesion(work, segment));
+    return this.#onImage("selectLesion", (work) => this.lesions.select(work, segment));
   }
 
   /** @param {number} segment */
   removeLesion(segment) {
-    return this.#onImage("removeLesion", (work) => {
-      work.begun.delete(segment);
-      this.desk.draw(work, without(this.viewer.read(work.imageId) ?? blank(work), segment));
-    });
+    return this.#onImage("removeLesion", (work) => this.lesions.remove(work, segment));
   }
 
   noLesion(on = true) {
     return this.#onImage("noLesion", (work) => {
-      if (!on) return this.desk.answer({ pathology: null, noLesion: false });
-      work.begun = new Set([1]);
-      if (work.marked) this.desk.draw(work, blank(work));
-      this.desk.answer({ pathology: "normal", noLesion: true });
+      if (on) this.lesions.empty(work);
+      else this.lesions.refill(work);
+      this.desk.answer({ pathology: on ? "normal" : null, noLesion: on });
     });
   }
 

@@ -14,6 +14,6 @@ export const AT_FIRST = Object.freeze({
   earlier: null, skipped: null, elsewhere: 0, explanationShown: false, frames: null, strategies: Object.freeze([]), strategy: null, reason: null,
   progress: Object.freeze({ completed: 0, total: 0 }),
   training: Object.freeze({ segmentation: IDLE, classification: IDLE }),
-  models: Object.freeze({}), reader: NAMELESS, readerMayChange: true, tool: "windowLevel", brushSize: 10,
+  models: Object.freeze({}), reader: NAMELESS, readerMayChange: true, mayTrain: true, tool: "windowLevel", brushSize: 10,
   threshold: Object.freeze(/** @type {const} */ ([0, 80])), leaving: false, busy: Object.freeze([]),
 });

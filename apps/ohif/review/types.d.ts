@@ -170,6 +170,8 @@ export interface ReviewState {
   readonly reader: string;
   /** False while accounts are on: the name is the account's then. */
   readonly readerMayChange: boolean;
+  /** False where the account's role may not start and stop trainings. */
+  readonly mayTrain: boolean;
   /** Null while a tool of the viewer's own toolbar is in hand. */
   readonly tool: Tool | null;
   /** Radius of the brush in pixels of the image. */
@@ -197,7 +199,7 @@ export interface Review extends EventTarget {
   addLesion(): Promise<void>;
   selectLesion(segment: number): Promise<void>;
   removeLesion(segment: number): Promise<void>;
-  /** Empties the mask (undoable) and answers `normal`; `noLesion(false)` takes it back. */
+  /** Empties the mask (undoable) and answers `normal`; `noLesion(false)`, or another pathology, brings it back. */
   noLesion(on?: boolean): Promise<void>;
   /** Gives the image to others (`skip`) or answers that it is not assessable, and opens the next one. `reason` must not be empty. */
   skip(kind: SkipKind, reason: string): Promise<void>;

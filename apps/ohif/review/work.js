@@ -49,6 +49,8 @@ export class Work {
     /** @type {import("./types").Conflict | null} */
     this.conflict = null;
     this.dirty = false;
+    /** @type {Uint8Array | null} The outline that the answer "no lesion" has emptied, while nothing else was drawn. */
+    this.emptied = null;
     this.marked = false;
     this.submitted = false;
     this.loaded = false;
@@ -83,6 +85,7 @@ export class Work {
     const lesions = lesionsIn(mask, this.image.spacing, begun);
     this.lesions = Object.freeze(lesions.map((lesion) => Object.freeze({ ...lesion, colour: colourOf(lesion.segment) })));
     this.marked = lesions.some(({ areaPx }) => areaPx > 0);
+    if (this.marked) this.emptied = null;
     if (this.marked && this.answer.noLesion) {
       this.answer = Object.freeze({ ...this.answer, pathology: null, noLesion: false });
     }

@@ -112,7 +112,7 @@ export class Api {
    * @returns {Promise<Record<string, any> | null>}
    */
   async next(strategy, reader) {
-    const request = { method: /** @type {const} */ ("POST"), json: { reader } };
+    const request = { method: /** @type {const} */ ("POST"), json: { reader, in_archive: true } };
     const sample = await json(await this.http.insist(`activelearning/${encodeURIComponent(strategy)}`, request));
     return sample.id ? sample : null;
   }

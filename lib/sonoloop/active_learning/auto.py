@@ -35,7 +35,10 @@ class Auto:
     @property
     def description(self) -> str:
         """One line for clients."""
-        return f"{self.cold.name} for the first {self.cold_labels} labels, then {self.later.name}"
+        first, later = (
+            one.description[:1].lower() + one.description[1:] for one in (self.cold, self.later)
+        )
+        return f"First {self.cold_labels} labels: {first}; after them: {later}"
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ class TypiClust:
     """The most typical image of the largest group without a label, group by group."""
 
     name: str = "typiclust"
-    description: str = "A typical image of a group without labels, for the first labels of all"
+    description: str = "A typical image of a group without labels"
     needs: tuple[str, ...] = (EMBEDDINGS,)
 
     def propose(

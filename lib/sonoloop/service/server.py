@@ -203,15 +203,22 @@ class Service:
         self.outbox.start()
         self._ticker.start()
 
-    def next_image(self, strategy: str, *, reader: str) -> Handed | None:
+    def next_image(self, strategy: str, *, reader: str, in_archive: bool = False) -> Handed | None:
         """Lend the next image to a reader; None when none waits for an answer of his.
+
+        Args:
+            strategy: Its name.
+            reader: Who asks; may be empty.
+            in_archive: Only images that a viewer of DICOM can open.
 
         Raises:
             NotFoundError: If there is no strategy of that name.
             BusyError: If others were quicker every time.
         """
         name = reader or DEFAULT_READER
-        handed = hand_out(self.store, strategy, name, seconds=self.settings.lease_s)
+        handed = hand_out(
+            self.store, strategy, name, seconds=self.settings.lease_s, in_archive=in_archive
+        )
         if handed:
             told = {"ts": int(time.time()), "client_id": reader or None}
             known = dict(handed.image.info.get("strategy") or {})

@@ -54,8 +54,21 @@ class Handed:
         }
 
 
-Choose: TypeAlias = Callable[[Store, str], Choice | None]
-"""From the store and the reader to an image that waits for him; None when none does."""
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks for an image.
+
+    Attributes:
+        reader: His name.
+        in_archive: He can only open what lies in the archive, as in a viewer of DICOM.
+    """
+
+    reader: str
+    in_archive: bool = False
+
+
+Choose: TypeAlias = Callable[[Store, Asker], Choice | None]
+"""From the store and who asks to an image that waits for him; None when none does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +83,8 @@ class Strategy:
         return {"description": self.description, "config": {}}
 
 
-def _first(store: Store, reader: str) -> Choice | None:
-    found = store.images.next_unlabelled(reader=reader)
+def _first(store: Store, asker: Asker) -> Choice | None:
+    found = store.images.next_unlabelled(reader=asker.reader, in_archive=asker.in_archive)
     return (
         None
         if found is None
@@ -79,8 +92,14 @@ def _first(store: Store, reader: str) -> Choice | None:
     )
 
 
-def _random(store: Store, reader: str) -> Choice | None:
-    found = store.images.next_unlabelled(reader=reader, seed=secrets.randbits(31))
+def _any(store: Store, asker: Asker) -> ImageRecord | None:
+    return store.images.next_unlabelled(
+        reader=asker.reader, seed=secrets.randbits(31), in_archive=asker.in_archive
+    )
+
+
+def _random(store: Store, asker: Asker) -> Choice | None:
+    found = _any(store, asker)
     return (
         None
         if found is None
@@ -89,11 +108,11 @@ def _random(store: Store, reader: str) -> Choice | None:
 
 
 def _queued(name: str) -> Choose:
-    def choose(store: Store, reader: str) -> Choice | None:
-        queued = store.acquisition.best(name, reader=reader)
+    def choose(store: Store, asker: Asker) -> Choice | None:
+        queued = store.acquisition.best(name, reader=asker.reader, in_archive=asker.in_archive)
         if queued is not None:
             return Choice(queued.record, queued.reason)
-        found = store.images.next_unlabelled(reader=reader, seed=secrets.randbits(31))
+        found = _any(store, asker)
         return None if found is None else Choice(found, NOT_QUEUED)
 
     return choose
@@ -122,7 +141,9 @@ def strategy(name: str) -> Strategy:
         raise NotFoundError(f"unknown strategy {name!r:.80} (one of {known})") from None
 
 
-def hand_out(store: Store, name: str, reader: str, *, seconds: float) -> Handed | None:
+def hand_out(
+    store: Store, name: str, reader: str, *, seconds: float, in_archive: bool = False
+) -> Handed | None:
     """Lend the next image to a reader; None when none waits for an answer of his.
 
     He gives back what was lent to him before, unless it is chosen again: then for longer.
@@ -132,14 +153,15 @@ def hand_out(store: Store, name: str, reader: str, *, seconds: float) -> Handed 
         name: Of the strategy.
         reader: Who asks.
         seconds: How long the image is his.
+        in_archive: Only images that a viewer of DICOM can open.
 
     Raises:
         NotFoundError: If there is no strategy of that name.
         BusyError: If others were quicker every time.
     """
-    choose = strategy(name).choose
+    choose, asker = strategy(name).choose, Asker(reader, in_archive)
     for _ in range(ATTEMPTS):
-        choice = _assigned(store, reader) or choose(store, reader)
+        choice = _assigned(store, asker) or choose(store, asker)
         if choice is None:
             return None
         lease = store.leases.take(
@@ -151,8 +173,8 @@ def hand_out(store: Store, name: str, reader: str, *, seconds: float) -> Handed 
     raise BusyError(f"other readers took {ATTEMPTS} images one after another (ask again)")
 
 
-def _assigned(store: Store, reader: str) -> Choice | None:
-    found = store.assignments.next_open(reader)
+def _assigned(store: Store, asker: Asker) -> Choice | None:
+    found = store.assignments.next_open(asker.reader, in_archive=asker.in_archive)
     return None if found is None else Choice(found, "Assigned to you by name.")
 
 

@@ -215,6 +215,7 @@ class Acquisition:
         reader: str | None = None,
         at: datetime | None = None,
         exclude: Collection[str] = (),
+        in_archive: bool = False,
     ) -> Queued | None:
         """The first image in a strategy's queue that waits for this reader; None when none does.
 
@@ -223,11 +224,13 @@ class Acquisition:
             reader: Who asks; None is a reader without a name.
             at: The instant, for leases; None is this moment.
             exclude: Image ids not to choose; few.
+            in_archive: Only images that a viewer of DICOM can open.
         """
+        waits = open_to(reader, at or now(), in_archive=in_archive)
         query = (
             select(ImageRow, QueueRow)
             .join(QueueRow, QueueRow.image == ImageRow.id)
-            .where(QueueRow.strategy == strategy, POOL, *open_to(reader, at or now()))
+            .where(QueueRow.strategy == strategy, POOL, *waits)
             .order_by(QueueRow.rank)
             .limit(1)
         )

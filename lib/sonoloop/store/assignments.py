@@ -85,17 +85,21 @@ class Assignments:
         with self._database.reading() as session:
             return list(session.scalars(query))
 
-    def next_open(self, reader: str, *, at: datetime | None = None) -> ImageRecord | None:
+    def next_open(
+        self, reader: str, *, at: datetime | None = None, in_archive: bool = False
+    ) -> ImageRecord | None:
         """The image known longest that waits for this reader by name, or None.
 
         Args:
             reader: Who is to get it.
             at: Instant at which leases are looked at; None is this moment.
+            in_archive: Only images that a viewer of DICOM can open.
         """
+        waits = open_to(reader, at or now(), in_archive=in_archive)
         theirs = select(AssignmentRow.image).where(AssignmentRow.reader == reader)
         query = (
             select(ImageRow)
-            .where(ImageRow.id.in_(theirs), POOL, *open_to(reader, at or now()))
+            .where(ImageRow.id.in_(theirs), POOL, *waits)
             .order_by(ImageRow.id)
             .limit(1)
         )

@@ -184,6 +184,7 @@ class Images:
         seed: int | None = None,
         exclude: Collection[str] = (),
         at: datetime | None = None,
+        in_archive: bool = False,
     ) -> ImageRecord | None:
         """An available image that waits for an answer, or None when there is none left.
 
@@ -196,10 +197,16 @@ class Images:
                 image known longest.
             exclude: Image ids not to choose.
             at: Instant at which leases are looked at; None is this moment.
+            in_archive: Only images that a viewer of DICOM can open.
         """
         with self._database.reading() as session:
             row = first_open(
-                session, reader=reader or None, at=at or now(), seed=seed, exclude=exclude
+                session,
+                reader=reader or None,
+                at=at or now(),
+                seed=seed,
+                exclude=exclude,
+                in_archive=in_archive,
             )
             return None if row is None else image_record(row)
 

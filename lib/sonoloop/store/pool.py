@@ -20,12 +20,23 @@ POOL: Final = ~ImageRow.labelled & ImageRow.available
 """Images still to be labelled."""
 
 
-def open_to(reader: str | None, at: datetime) -> tuple[ColumnElement[bool], ...]:
+IN_ARCHIVE: Final = (ImageRow.source != "upload") & ImageRow.sop_instance_uid.is_not(None)
+"""Images that DICOMweb serves: no uploads, and no pictures such as PNG."""
+
+
+def open_to(
+    reader: str | None, at: datetime, *, in_archive: bool = False
+) -> tuple[ColumnElement[bool], ...]:
     """Conditions of an image that ``reader`` may be handed at that instant.
 
     Nobody else holds it, it is not kept for other readers by name, and this reader has neither
-    answered nor passed it over. None is a reader without a name, who can hold nothing.
+    answered nor passed it over. None is a reader without a name, who can hold nothing. With
+    ``in_archive`` a viewer of DICOM can open it.
     """
+    return (*_waiting_for(reader, at), *((IN_ARCHIVE,) if in_archive else ()))
+
+
+def _waiting_for(reader: str | None, at: datetime) -> tuple[ColumnElement[bool], ...]:
     leased = (LeaseRow.image == ImageRow.id) & (LeaseRow.expires_at > at)
     if reader is None:
         return (~exists().where(leased), ~ImageRow.reserved)
@@ -47,9 +58,10 @@ def first_open(
     at: datetime,
     seed: int | None = None,
     exclude: Collection[str] = (),
+    in_archive: bool = False,
 ) -> ImageRow | None:
     """The image of the pool known longest, or with a ``seed`` any; None when none is left."""
-    conditions, excluded = open_to(reader, at), frozenset(exclude)
+    conditions, excluded = open_to(reader, at, in_archive=in_archive), frozenset(exclude)
     if seed is None:
         return _first(session, ImageRow.id, 0, conditions, excluded)
     start = random.Random(seed).getrandbits(KEY_BITS)  # noqa: S311 - not a secret

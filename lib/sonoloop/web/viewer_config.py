@@ -62,7 +62,11 @@ window.config.whiteLabeling = {
   createLogoComponentFn: (React) =>
     React.createElement(
       'a',
-      { href: '/', title: 'Dashboard', 'data-sonoloop': 'notice', className: 'text-white px-2' },
+      {
+        href: '/', title: 'Dashboard', 'data-sonoloop': 'notice', className: 'text-white px-2',
+// Two lines on a small screen, where one would lie under the tools.
+        style: { display: 'block', maxWidth: '28vw', lineHeight: 1.2, whiteSpace: 'normal' },
+      },
       %s,
     ),
 };

@@ -78,6 +78,7 @@ const PREDICTED = {
   },
   reader: "reader-1",
   readerMayChange: true,
+  mayTrain: true,
   tool: "windowLevel",
   brushSize: 13,
   threshold: [20, 90],
