@@ -3,13 +3,16 @@
 import logging
 import shutil
 import tempfile
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sonoloop.errors import ConflictError, InvalidRequestError, NotFoundError
+from sonoloop.errors import ConflictError, InvalidRequestError
 from sonoloop.records import ImageRecord
 from sonoloop.service.incoming import ReceivedImage, receive_image
 from sonoloop.service.volumes import volume_extension
+from sonoloop.store.files import disk_told, move_into_place
 from sonoloop.store.ids import validate_image_id
 from sonoloop.store.store import Store
 
@@ -21,6 +24,7 @@ class Uploads:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._turn = threading.Lock()  # between looking whether a name is free and taking it
 
     def add(
         self, data: bytes, filename: str, *, image_id: str = "", info: dict[str, Any] | None = None
@@ -39,41 +43,44 @@ class Uploads:
         Raises:
             InvalidIdError: If the id, given or taken from the name, could not be one of ours.
             ImageReadError: If the file is not an image this package can read.
-            ConflictError: If another image has this id already.
+            ConflictError: If another image has this id, or an id or the file of a frame, already.
+            StoreError: If it cannot be written, for instance because the disk is full.
         """
         if image_id:
             validate_image_id(image_id)
-        building = Path(tempfile.mkdtemp(dir=self._store.paths.uploads, prefix=".incoming-"))
-        try:
-            received = receive_image(data, filename, building, stem="image")
-            stem = validate_image_id(
-                image_id or received.header.identity.sop_instance_uid or _stem(filename)
-            )
-            return self._keep(received, stem, info or {})
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+        with disk_told(self._store.paths.uploads):
+            building = Path(tempfile.mkdtemp(dir=self._store.paths.uploads, prefix=".incoming-"))
+            try:
+                received = receive_image(data, filename, building, stem="image")
+                stem = validate_image_id(
+                    image_id or received.header.identity.sop_instance_uid or _stem(filename)
+                )
+                with self._turn:
+                    return self._keep(received, stem, info or {})
+            finally:
+                shutil.rmtree(building, ignore_errors=True)
 
     def _keep(self, received: ReceivedImage, stem: str, info: dict[str, Any]) -> ImageRecord:
         target = self._store.paths.uploads / f"{stem}{received.path.suffix}"
         records = _records(received, stem, target.name, info)
-        known = self._known(records[0].image_id)
-        if known:
-            if known.source == "upload" and _same_bytes(target, received.path):
-                return known
-            raise ConflictError(
-                f"image {records[0].image_id} exists already (images are never replaced; "
-                f"choose another id)"
-            )
-        received.path.rename(target)
-        self._store.images.upsert_many(records)
-        logger.info("received image %s", records[0].image_id)
-        return self._store.images.get(records[0].image_id)
+        first = records[0].image_id
+        known = self._store.images.get_many([record.image_id for record in records])
+        if any(not _lies_in(record, target) for record in known.values()):
+            raise _taken(known)
+        if known or self._is_kept(target):
+            if not _same_bytes(target, received.path):
+                raise _taken(known or [stem])
+        else:
+            move_into_place(received.path, target)
+        new = [record for record in records if record.image_id not in known]
+        if new:
+            self._store.images.upsert_many(new)
+            logger.info("received image %s", first)
+        return self._store.images.get(first)
 
-    def _known(self, image_id: str) -> ImageRecord | None:
-        try:
-            return self._store.images.get(image_id)
-        except NotFoundError:
-            return None
+    def _is_kept(self, target: Path) -> bool:
+        """Whether the file is that of an image; others were left by a process that died."""
+        return target.exists() and target.name in self._store.images.by_locator("upload")
 
     def remove(self, record: ImageRecord) -> None:
         """Forget an uploaded image that nobody has labelled, and delete its file.
@@ -81,6 +88,10 @@ class Uploads:
         Raises:
             ConflictError: If it comes from the study folder or PACS, or carries labels.
         """
+        with self._turn:
+            self._remove(record)
+
+    def _remove(self, record: ImageRecord) -> None:
         if record.source != "upload":
             raise ConflictError(
                 f"image {record.image_id} belongs to the studies (remove it there; this server "
@@ -121,6 +132,16 @@ def _records(
         )
         for frame in range(header.frame_count)
     ]
+
+
+def _lies_in(record: ImageRecord, target: Path) -> bool:
+    return record.source == "upload" and record.locator == target.name
+
+
+def _taken(image_ids: Iterable[str]) -> ConflictError:
+    return ConflictError(
+        f"image {min(image_ids)} exists already (images are never replaced; choose another id)"
+    )
 
 
 def _same_bytes(first: Path, second: Path) -> bool:

@@ -5,13 +5,15 @@ import io
 import os
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from PIL import Image
 
-from sonoloop.errors import LabelReadError, StoreError
+from sonoloop.errors import LabelReadError, SonoloopError, StoreError
 from sonoloop.geometry import LabelMap, Mask
 
 LEFTOVER_AGE_S: Final = 3600.0
@@ -73,6 +75,24 @@ def write_synced(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+@contextmanager
+def disk_told(folder: Path) -> Iterator[None]:
+    """What the disk does not do while something is kept in ``folder``, as an error of ours.
+
+    Raises:
+        StoreError: If it cannot be written, for instance because the disk is full.
+    """
+    try:
+        yield
+    except SonoloopError:
+        raise
+    except OSError as error:
+        raise StoreError(
+            f"cannot write in {folder}: {error.strerror or type(error).__name__} "
+            f"(nothing was saved; check the disk)"
+        ) from error
 
 
 def write_incoming(folder: Path, data: bytes) -> Path:
