@@ -14,6 +14,9 @@ import pytest
 from sonoloop.errors import ConflictError, StoreError
 from sonoloop.imaging.write_dicom import UltrasoundDicom, write_ultrasound_dicom
 from sonoloop.records import ImageRecord
+from sonoloop.service.analysis import Analysis
+from sonoloop.service.server import Service
+from sonoloop.service.sessions import Sessions
 from sonoloop.service.uploads import Uploads
 from sonoloop.store.store import Store
 
@@ -161,3 +164,37 @@ def test_a_full_disk_is_told_and_nothing_is_left(
     uploads.add(data, "a.dcm", image_id="case1")
 
     assert kept(store) == {"case1.dcm": data}
+
+
+@pytest.mark.parametrize("broken", ["os.mkdir", "os.rename", "pathlib.Path.write_bytes"])
+def test_a_full_disk_is_told_to_sessions_too(
+    tmp_path: Path, dicom: MakeDicom, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    folder = tmp_path / "sessions"
+    folder.mkdir()
+    data = dicom(1)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise FULL
+
+    with monkeypatch.context() as patch:
+        patch.setattr(broken, full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            Sessions(folder, max_expiry_s=60).create(data, "a.dcm")
+
+    assert list(folder.iterdir()) == []
+
+
+def test_a_full_disk_is_told_where_an_image_is_sent_along(
+    service: Service, dicom: MakeDicom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analysis: Analysis = service.analysis
+    data = dicom(1)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise FULL
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+
+    with pytest.raises(StoreError, match="No space left on device"):
+        analysis.read(data, "a.dcm")

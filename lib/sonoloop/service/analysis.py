@@ -27,6 +27,7 @@ from sonoloop.service.inference import InferenceService
 from sonoloop.service.info import CLASSIFICATION_MODEL
 from sonoloop.service.lesion_sizes import sizes_of
 from sonoloop.service.sessions import Sessions
+from sonoloop.store.files import disk_told
 
 INFER_MODELS: Final = (LESION_MODEL, CLASSIFICATION_MODEL)
 DEFAULT_EXTENSION: Final = ".nrrd"
@@ -166,12 +167,14 @@ class Analysis:
 
         Raises:
             ImageReadError: If it is not an image this package can read.
+            StoreError: If it cannot be written, for instance because the disk is full.
         """
-        folder = Path(tempfile.mkdtemp(dir=self._building, prefix="sent-"))
-        try:
-            return receive_image(data, filename, folder, stem="image").image
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        with disk_told(self._building):
+            folder = Path(tempfile.mkdtemp(dir=self._building, prefix="sent-"))
+            try:
+                return receive_image(data, filename, folder, stem="image").image
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def explanation_link(unexplained: str | None, **query: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from sonoloop.imaging.image import UltrasoundImage
 from sonoloop.imaging.read import read_image
 from sonoloop.imaging.vocabulary import FLAGS, Flag
 from sonoloop.service.incoming import receive_image
+from sonoloop.store.files import disk_told
 
 logger = logging.getLogger(__name__)
 
@@ -91,31 +92,33 @@ class Sessions:
         Raises:
             ImageReadError: If the file is not an image this server can read.
             InvalidRequestError: If ``expiry_s`` is negative.
+            StoreError: If it cannot be written, for instance because the disk is full.
         """
         if expiry_s < 0:
             raise InvalidRequestError(f"expiry must be at least 0 seconds, got {expiry_s}")
         session_id = str(uuid.uuid4())
         building = self._folder / f".{session_id}"
-        building.mkdir()
-        try:
-            received = receive_image(data, filename, building, stem="image")
-            now = time.time()
-            session = Session(
-                session_id=session_id,
-                image=received.path.name,
-                created=now,
-                touched=now,
-                expiry=min(expiry_s or self._max_expiry_s, self._max_expiry_s),
-                spacing_mm=received.spacing_mm,
-                rows=received.header.rows,
-                columns=received.header.columns,
-                frame_count=received.header.frame_count,
-                flags=received.image.flags,
-            )
-            _write(building, session)
-            building.rename(self._folder / session_id)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+        with disk_told(self._folder):
+            building.mkdir()
+            try:
+                received = receive_image(data, filename, building, stem="image")
+                now = time.time()
+                session = Session(
+                    session_id=session_id,
+                    image=received.path.name,
+                    created=now,
+                    touched=now,
+                    expiry=min(expiry_s or self._max_expiry_s, self._max_expiry_s),
+                    spacing_mm=received.spacing_mm,
+                    rows=received.header.rows,
+                    columns=received.header.columns,
+                    frame_count=received.header.frame_count,
+                    flags=received.image.flags,
+                )
+                _write(building, session)
+                building.rename(self._folder / session_id)
+            finally:
+                shutil.rmtree(building, ignore_errors=True)
         return session
 
     def get(self, session_id: str, *, touch: bool = False) -> Session:
