@@ -18,7 +18,7 @@ from sonoloop.errors import (
 from sonoloop.labels import Pathology
 from sonoloop.pacs.port import ArchiveState, ScanProgress, ScanSummary, StudyArchive
 from sonoloop.records import Job
-from sonoloop.service import scanning
+from sonoloop.service import scanning, server
 from sonoloop.service.background import JobHandle
 from sonoloop.service.labelling import parse_submission
 from sonoloop.service.listing import job_json, train_stats
@@ -209,6 +209,59 @@ def test_a_batch_can_be_stopped(service: Service, until: Callable[..., None]) ->
 
     assert (stopped.job_id, stopped.status) == (job.job_id, "STOPPED")
     assert stopped.details[-1] == "gave up"
+
+
+def broken(*_: object, **__: object) -> None:
+    raise StoreError("the database failed: database is locked")
+
+
+def test_a_job_that_cannot_begin_makes_room_for_the_next(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(service.store.jobs, "start", broken)
+        first = service.jobs.start("batch_infer", "lesion", {}, lambda _: "done", wait=True)
+
+    second = service.jobs.start("batch_infer", "lesion", {}, lambda _: "done", wait=True)
+
+    assert (first.status, first.details) == ("ERROR", ("the database failed: database is locked",))
+    assert second.status == "DONE"
+
+
+@pytest.mark.parametrize("left_to", ["the next job", "the look after the workspace"])
+def test_an_end_that_could_not_be_told_is_told_later(
+    service: Service,
+    until: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    left_to: str,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(service.store.jobs, "finish", broken)
+        job = service.jobs.start("batch_infer", "lesion", {}, lambda _: "all looked at", wait=False)
+        until(lambda: not service.jobs._threads)
+
+    if left_to == "the next job":
+        service.jobs.start("batch_infer", "lesion", {}, lambda _: "done", wait=True)
+    else:
+        until(lambda: not service.store.jobs.active())
+
+    ended = service.store.jobs.get(job.job_id)
+    assert (ended.status, ended.details) == ("DONE", ("all looked at",))
+
+
+def test_one_thing_that_fails_holds_up_no_other(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, swept = threading.Event(), threading.Event()
+    monkeypatch.setattr(server, "CLEAN_UP_S", 0.0)
+    monkeypatch.setattr(service.inference, "refresh", broken)
+    monkeypatch.setattr(service.sessions, "remove_expired", broken)
+
+    monkeypatch.setattr(service.triggers, "look", lambda: looked.set())
+    monkeypatch.setattr(service.store.leases, "sweep", lambda: swept.set())
+
+    assert looked.wait(20)
+    assert swept.wait(20)
 
 
 def test_a_job_always_has_a_last_line(service: Service) -> None:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from sonoloop.errors import SonoloopError
+from sonoloop.errors import SonoloopError, StoreError
 from sonoloop.records import Job, JobKind
 from sonoloop.store.jobs import Ending
 from sonoloop.store.store import Store
@@ -54,6 +54,7 @@ class BackgroundJobs:
         self._ended = ended
         self._closing = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
+        self._untold: dict[str, tuple[Ending, str]] = {}
 
     def start(
         self, kind: JobKind, target: str, request: Mapping[str, Any], work: Work, *, wait: bool
@@ -62,7 +63,9 @@ class BackgroundJobs:
 
         Raises:
             JobConflictError: If a job of this kind runs on this target already.
+            StoreError: If that cannot be kept.
         """
+        self.tell_endings()
         job = self._store.jobs.create(kind, target, dict(request))
         thread = threading.Thread(
             target=self._run, args=(job.job_id, work), name=f"{kind}-{target}", daemon=True
@@ -77,16 +80,33 @@ class BackgroundJobs:
         handle = JobHandle(self._store, job_id, self._closing)
         status: Ending = "ERROR"
         line = "ended unexpectedly (see the server log)"
-        self._store.jobs.start(job_id, None, None)
         try:
+            self._store.jobs.start(job_id, None, None)
             line = work(handle)
             status = "STOPPED" if handle.should_stop() else "DONE"
         except SonoloopError as error:
             line = str(error)
         finally:
-            self._store.jobs.finish(job_id, status, line)
-            self._ended()
+            self._finish(job_id, status, line)
             self._threads.pop(job_id, None)
+            self._ended()
+
+    def _finish(self, job_id: str, status: Ending, line: str) -> None:
+        try:
+            self._store.jobs.finish(job_id, status, line)
+        except StoreError as error:
+            self._untold[job_id] = (status, line)
+            logger.warning("the end of job %s cannot be told yet: %s", job_id, error)
+
+    def tell_endings(self) -> None:
+        """Tell of jobs that ended while the store failed; no other of their kind could begin.
+
+        Raises:
+            StoreError: If it still fails.
+        """
+        for job_id, (status, line) in tuple(self._untold.items()):
+            self._store.jobs.finish(job_id, status, line)
+            self._untold.pop(job_id, None)
 
     def stop(self, kind: JobKind, *, timeout_s: float = 10.0) -> list[Job]:
         """Ask every job of ``kind`` to end, and wait for that a while."""

@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -339,18 +339,18 @@ class Service:
     def _tick(self) -> None:
         cleaned = time.monotonic()
         while not self._closing.wait(TICK_S):
-            try:
-                self.inference.refresh()
-                self.training.supervise()
-                self.acquisition.keep_up()
-                self.triggers.look()
-                if time.monotonic() - cleaned > CLEAN_UP_S:
-                    cleaned = time.monotonic()
-                    self.sessions.remove_expired()
-                    self.store.leases.sweep()
-                self.info.rebuild()
-            except SonoloopError as error:
-                logger.warning("looking after the workspace failed, will try again: %s", error)
+            chores: list[Callable[[], object]] = [
+                self.inference.refresh,
+                self.training.supervise,
+                self.jobs.tell_endings,
+                self.acquisition.keep_up,
+                self.triggers.look,
+            ]
+            if time.monotonic() - cleaned > CLEAN_UP_S:
+                cleaned = time.monotonic()
+                chores += [self.sessions.remove_expired, self.store.leases.sweep]
+            for chore in (*chores, self.info.rebuild):
+                _try(chore)
 
     @property
     def is_open(self) -> bool:
@@ -375,3 +375,11 @@ class Service:
 
     def __exit__(self, *error: Any) -> None:
         self.close()
+
+
+def _try(chore: Callable[[], object]) -> None:
+    """One of the things to look after; what fails is tried again, and holds up no other."""
+    try:
+        chore()
+    except SonoloopError as error:
+        logger.warning("looking after the workspace failed, will try again: %s", error)
