@@ -1,6 +1,8 @@
 """Logging in by cookie and by token, and what the server does with it."""
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,6 +13,7 @@ from monailabel.client.client import MONAILabelClientException
 from starlette.testclient import TestClient
 
 import people
+from sonoloop.errors import StoreError
 from sonoloop.web.app import create_app
 
 PAGE = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -331,6 +334,95 @@ class TestEndOfALogIn:
         site.service.store.accounts.set_role("anna", "engineer", actor="it")
 
         assert site.http.get("/logs/", headers=headers).status_code == 200
+
+
+def failing(*_: object, **__: object) -> None:
+    raise StoreError("the database failed: database is locked")
+
+
+class TestWhileTheDatabaseFails:
+    def test_nobody_is_let_in_and_everybody_is_told_to_try_again(
+        self, site: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        headers = people.bearer(people.make_people(site.service)["anna"])
+        monkeypatch.setattr(site.service.store.accounts, "holder", failing)
+
+        answer = site.http.get("/info/", headers=headers)
+
+        assert answer.status_code == 503
+        assert answer.json() == {
+            "detail": "the database failed: database is locked",
+            "code": "store",
+        }
+        assert answer.headers["retry-after"] == "2"
+
+    def test_it_is_unknown_whether_there_are_accounts(
+        self, site: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(site.service.store.accounts, "any", failing)
+        site.service.accounts._looked = None
+
+        assert site.http.get("/info/").status_code == 503
+
+    def test_a_refusal_stays_one_and_is_kept_the_next_time(
+        self, site: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        headers = people.bearer(people.make_people(site.service)["anna"])
+        with monkeypatch.context() as patch:
+            patch.setattr(site.service.store.events, "append", failing)
+            assert site.http.get("/logs/", headers=headers).status_code == 403
+
+        assert site.http.get("/logs/", headers=headers).status_code == 403
+
+        assert len(site.service.store.events.list(kind="access_refused")) == 1
+
+    def test_a_stream_ends(self, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        headers = people.bearer(people.make_people(site.service)["anna"])
+
+        with site.http.stream("GET", "/sonoloop/board/stream", headers=headers) as events:
+            lines = events.iter_lines()
+            next(line for line in lines if line == "event: board")
+            monkeypatch.setattr(site.service.store.accounts, "holder", failing)
+            site.service.accounts._known.clear()
+            site.service.store.events.append("log_out", actor="anna", details={})
+            site.service.info.touch()
+            rest = list(lines)  # ends by itself, and whole
+
+        assert sum(line.startswith("event: board") for line in rest) == 0
+
+
+def test_a_refusal_that_waits_for_the_database_holds_up_nobody(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = people.bearer(people.make_people(site.service)["anna"])
+    writing, written = threading.Event(), threading.Event()
+
+    def waits(*_: object, **__: object) -> None:
+        writing.set()
+        assert written.wait(60)
+
+    monkeypatch.setattr(site.service.store.events, "append", waits)
+    with ThreadPoolExecutor(1) as threads:
+        refused = threads.submit(httpx.get, f"{site.url}/logs/", headers=headers, timeout=60)
+        assert writing.wait(20)
+        try:
+            answer = httpx.get(f"{site.url}/auth/", timeout=10)
+        finally:
+            written.set()
+
+    assert answer.json() == {"enabled": True}
+    assert refused.result().status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "http://a]b", "null"])
+def test_an_origin_that_is_no_address_is_that_of_a_stranger(
+    shared_site: Any, tokens: dict[str, str], origin: str
+) -> None:
+    body = {"username": "anna", "password": people.PASSWORD}
+
+    answer = httpx.post(f"{shared_site.url}/auth/login", json=body, headers={"origin": origin})
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
 
 
 def test_the_slicer_sequence_works_with_a_token(site: Any, label_file: Callable[..., Any]) -> None:

@@ -19,6 +19,7 @@ from sonoloop.errors import (
     ConflictError,
     InvalidRequestError,
     NotFoundError,
+    StoreError,
 )
 from sonoloop.records import AccessToken, Account, Role
 from sonoloop.service.labelling import DEFAULT_READER
@@ -181,7 +182,10 @@ class AccountService:
         self._store.accounts.log_out(_digest(token))
 
     def tell_refusal(self, account: Account, what: str) -> None:
-        """Log that somebody asked for what his role may not do, once in a while for each thing."""
+        """Log that somebody asked for what his role may not do, once in a while for each thing.
+
+        He is refused all the same where that cannot be kept; the next time is told then.
+        """
         key, instant = (account.name, what), self._clock()
         with self._turn:
             told = self._told.get(key)
@@ -191,7 +195,12 @@ class AccountService:
                 self._told.clear()
             self._told[key] = instant
         details = {"what": what, "role": account.role}
-        self._store.events.append("access_refused", actor=account.name, details=details)
+        try:
+            self._store.events.append("access_refused", actor=account.name, details=details)
+        except StoreError as error:
+            with self._turn:
+                self._told.pop(key, None)
+            logger.warning("a refusal cannot be kept: %s", error)
 
     def add(self, name: str, role: str, password: str, *, actor: str) -> Account:
         """Make an account.

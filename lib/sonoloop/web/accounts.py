@@ -1,5 +1,6 @@
 """Stands in front of everything: where there are accounts, a request needs one that may do it."""
 
+import logging
 from typing import Final
 from urllib.parse import quote
 
@@ -8,19 +9,24 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 
+from sonoloop.errors import SonoloopError
 from sonoloop.records import Account
 from sonoloop.service.accounts import AccountService, allows
-from sonoloop.web.errors import problem
+from sonoloop.web.errors import answer_to, problem
 from sonoloop.web.forwarded import is_own_page
 from sonoloop.web.limits import SAFE_METHODS, App, Message, Receive, Scope, Send, UploadLimit
 from sonoloop.web.parsing import ACCOUNT
 from sonoloop.web.roles import is_open, rule_of, rules_at
+
+logger = logging.getLogger(__name__)
 
 COOKIE: Final = "sonoloop"
 MAX_OPEN_BYTES: Final = 64 * 1024
 """Largest body of a request that nobody answers for, such as a log-in."""
 LOOKING_UP: Final = 8
 """Threads that look accounts up: they may not wait for those that work."""
+TELLING: Final = 1
+"""Threads that log refusals: they write, and those that look accounts up may not wait for that."""
 NEEDED: Final = "log in first: the server has accounts (POST /auth/token, or /login in a browser)"
 
 
@@ -39,27 +45,41 @@ class AccountsRequired:
         self._accounts = accounts
         self._behind_proxy = behind_proxy
         self._threads = CapacityLimiter(LOOKING_UP)
+        self._telling_threads = CapacityLimiter(TELLING)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "lifespan" or not await are_on(self._accounts):
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         if scope["type"] != "http":  # nothing here speaks otherwise
             await send({"type": "websocket.close", "code": 1008})
             return
+        try:
+            answer = await self._answer(scope)
+        except SonoloopError as error:
+            answer = answer_to(error, scope["method"], _path(scope))
+        await answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope) -> App:
+        """What answers a request; the app's own errors are its own to answer."""
+        if not await are_on(self._accounts):
+            return self._app
         token, from_cookie = token_of(scope)
         account = await self._who(token) if token else None
         scope[ACCOUNT] = account
-        refusal = self._refusal(scope, account, from_cookie=from_cookie)
+        refusal = await self._refusal(scope, account, from_cookie=from_cookie)
         if refusal is not None:
-            await refusal(scope, receive, send)
-        elif account is None:
-            await self._small(scope, receive, send)
-        else:
+            return refusal
+        return self._small if account is None else self._for_somebody(token)
+
+    def _for_somebody(self, token: str) -> App:
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             await self._app(scope, receive, self._telling(token, send))
 
-    def _refusal(
+        return answer
+
+    async def _refusal(
         self, scope: Scope, account: Account | None, *, from_cookie: bool
     ) -> Response | None:
         method, path = scope["method"], _path(scope)
@@ -77,7 +97,10 @@ class AccountsRequired:
         if rule is None:
             return _absent(method, path)
         if not allows(account.role, rule.role):
-            self._accounts.tell_refusal(account, f"{method} {rule.template}")
+            what = f"{method} {rule.template}"
+            await to_thread.run_sync(
+                self._accounts.tell_refusal, account, what, limiter=self._telling_threads
+            )
             return problem(
                 403,
                 f"{account.name} is {account.role}, and this takes a role of {rule.role} "
@@ -91,6 +114,13 @@ class AccountsRequired:
         if known is not None:
             return known
         return await to_thread.run_sync(self._accounts.who, token, limiter=self._threads)
+
+    async def _still_speaks(self, token: str) -> bool:
+        try:
+            return await self._who(token) is not None
+        except SonoloopError as error:
+            logger.warning("a stream ends, for it is unknown whose it is: %s", error)
+            return False
 
     def _telling(self, token: str, send: Send) -> Send:
         """Keeps answers out of shared caches, and ends streams of those who are no longer there."""
@@ -106,7 +136,7 @@ class AccountsRequired:
                 is_stream = names.get(b"content-type", b"").startswith(b"text/event-stream")
                 if b"cache-control" not in names:
                     message = {**message, "headers": [*headers, (b"cache-control", b"private")]}
-            elif is_stream and await self._who(token) is None:
+            elif is_stream and not await self._still_speaks(token):
                 ended = True
                 message = {"type": "http.response.body", "body": b"", "more_body": False}
             await send(message)

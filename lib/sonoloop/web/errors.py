@@ -98,9 +98,14 @@ def problem(
 async def _on_known(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, errors.SonoloopError):
         raise error
+    return answer_to(error, request.method, request.url.path)
+
+
+def answer_to(error: errors.SonoloopError, method: str, path: str) -> JSONResponse:
+    """The answer to a request that ended in an error raised on purpose."""
     status = status_of(error)
     if status >= 500:
-        logger.error("%s %s: %s", request.method, request.url.path, error)
+        logger.error("%s %s: %s", method, path, error)
     answer = problem(status, sentence_of(error), code_of(error), _more(error))
     if isinstance(error, errors.TooManyAttemptsError):
         answer.headers["retry-after"] = str(math.ceil(error.seconds))

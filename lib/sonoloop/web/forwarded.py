@@ -61,7 +61,10 @@ def is_own_page(scope: Scope, *, behind_proxy: bool) -> bool:
     hosts = {headers.get("host", "")}
     if behind_proxy:
         hosts.add(_last(headers, "x-forwarded-host"))
-    return urlsplit(origin).netloc in hosts - {""}
+    try:
+        return urlsplit(origin).netloc in hosts - {""}
+    except ValueError:  # such as "http://[": no page has that address
+        return False
 
 
 def _last(headers: Headers, name: str) -> str:
