@@ -215,6 +215,26 @@ class TestToken:
             "code": "authentication",
         }
 
+    @pytest.mark.parametrize(
+        ("path", "sent"),
+        [
+            ("/auth/login", {"json": {"username": "anna", "password": people.PASSWORD * 99}}),
+            ("/auth/login", {"json": {"username": people.PASSWORD * 99, "password": "x"}}),
+            ("/auth/login", {"json": {"username": "anna", "password": {"p": people.PASSWORD}}}),
+            ("/auth/login", {"json": {"username": "anna", "passwort": people.PASSWORD}}),
+            ("/auth/login", {"json": people.PASSWORD}),
+            ("/auth/login", {"content": f'{{"password": "{people.PASSWORD}"'}),
+            ("/auth/token", {"data": {"username": "anna", "password": people.PASSWORD * 99}}),
+        ],
+    )
+    def test_a_malformed_log_in_is_not_quoted(
+        self, browser: httpx.Client, path: str, sent: dict[str, Any]
+    ) -> None:
+        answer = browser.post(path, **sent)
+
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+        assert people.PASSWORD not in answer.text
+
     def test_a_log_in_that_is_too_large_is_not_read(self, browser: httpx.Client) -> None:
         form = {"username": "anna", "password": "x" * 100_000}
 

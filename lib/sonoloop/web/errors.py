@@ -56,6 +56,9 @@ HEADERS: Final = {
 }
 """What goes with each status."""
 
+SECRETIVE: Final = "/auth/"
+"""Begins the paths of requests of which nothing is quoted."""
+
 _SENTENCES: Final = {
     404: "there is nothing at {method} {path} (see /openapi.json for what there is)",
     405: "{path} does not answer {method} (see /openapi.json for what there is)",
@@ -120,17 +123,19 @@ def _more(error: errors.SonoloopError) -> dict[str, Any]:
     return {"kept": revision_json(error.kept), "current": current}
 
 
-async def _on_malformed(_request: Request, error: Exception) -> JSONResponse:
+async def _on_malformed(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    told = "; ".join(_complaint(entry) for entry in error.errors())
+    # What is entered to log in may be a password, in whatever field it was put.
+    quoting = not request.scope["route"].path.startswith(SECRETIVE)
+    told = "; ".join(_complaint(entry, quoting=quoting) for entry in error.errors())
     return problem(422, told, "invalid_request")
 
 
-def _complaint(entry: dict[str, Any]) -> str:
+def _complaint(entry: dict[str, Any], *, quoting: bool) -> str:
     where = [str(part) for part in entry["loc"][1:]] or [str(entry["loc"][0])]
     shown = repr(entry.get("input"))
-    got = f", got {shown:.80}" if entry["type"] != "missing" else ""
+    got = f", got {shown:.80}" if quoting and entry["type"] != "missing" else ""
     return f"{'.'.join(where)}: {entry['msg'].lower()}{got}"
 
 
