@@ -26,6 +26,8 @@ from sonoloop.store.files import disk_told
 logger = logging.getLogger(__name__)
 
 META: Final = "session.json"
+REMOVALS: Final = 3
+"""A file that was being made when its folder was put aside makes the first one fail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,14 +129,19 @@ class Sessions:
         Raises:
             InvalidIdError: If ``session_id`` is no session id.
             NotFoundError: If there is no such session, or it has expired.
+            StoreError: If it cannot be touched, for instance because the disk is full.
         """
         folder = self._folder_of(session_id)
         session = _read(folder)
         if session is None or _has_expired(session):
-            raise NotFoundError(f"unknown or expired session {session_id}")
+            raise _unknown(session_id)
         if touch:
             session = dataclasses.replace(session, touched=time.time())
-            _write(folder, session)
+            with disk_told(folder):
+                try:
+                    _write(folder, session)
+                except FileNotFoundError as error:  # removed meanwhile
+                    raise _unknown(session_id) from error
         return session
 
     def path(self, session: Session) -> Path:
@@ -158,9 +165,11 @@ class Sessions:
         Raises:
             InvalidIdError: If ``session_id`` is no session id.
             NotFoundError: If there is no such session.
+            StoreError: If it cannot be removed.
         """
         session = self.get(session_id)
-        shutil.rmtree(self._folder_of(session_id), ignore_errors=True)
+        if not _discard(self._folder_of(session_id)):
+            raise _unknown(session_id)
         return session
 
     def remove_expired(self) -> int:
@@ -169,8 +178,7 @@ class Sessions:
         for folder in self._folder.iterdir():
             session = _read(folder)
             stale = _has_expired(session) if session else self._is_abandoned(folder)
-            if stale:
-                shutil.rmtree(folder, ignore_errors=True)
+            if stale and _discard(folder):
                 removed += 1
         if removed:
             logger.info("removed %s expired sessions", removed)
@@ -193,6 +201,25 @@ class Sessions:
         return self._folder / canonical
 
 
+def _unknown(session_id: str) -> NotFoundError:
+    return NotFoundError(f"unknown or expired session {session_id}")
+
+
+def _discard(folder: Path) -> bool:
+    """Remove a folder, out of sight first: nobody writes into it any more; False if it is gone."""
+    aside = folder.with_name(f".{uuid.uuid4()}")
+    with disk_told(folder):
+        try:
+            folder.rename(aside)
+        except FileNotFoundError:
+            return False
+    for _ in range(REMOVALS):
+        shutil.rmtree(aside, ignore_errors=True)
+        if not aside.exists():
+            break
+    return True
+
+
 def _has_expired(session: Session) -> bool:
     return time.time() - session.touched > session.expiry
 
@@ -204,9 +231,15 @@ def _write(folder: Path, session: Session) -> None:
 
 
 def _read(folder: Path) -> Session | None:
+    """The session in a folder; None where there is none that this program could have written."""
     try:
         values = json.loads((folder / META).read_text())
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        spacing, flags = values.pop("spacing_mm", None), values.pop("flags", ())
+        session = Session(
+            **values, spacing_mm=tuple(spacing) if spacing else None, flags=tuple(map(Flag, flags))
+        )
+        return dataclasses.replace(
+            session, touched=float(session.touched), expiry=int(session.expiry)
+        )
+    except (OSError, ValueError, OverflowError, TypeError, AttributeError):
         return None
-    spacing, flags = values.pop("spacing_mm", None), values.pop("flags", ())
-    return Session(**values, spacing_mm=tuple(spacing) if spacing else None, flags=tuple(flags))
