@@ -17,7 +17,12 @@ from pydicom import Dataset
 from pydicom.sr.coding import Code
 
 from sonoloop.errors import DocumentError
-from sonoloop.reporting.foreign import read_segmentation
+from sonoloop.reporting.foreign import (
+    Elsewhere,
+    ForeignSegment,
+    each_segment,
+    read_segmentation,
+)
 from sonoloop.reporting.packed import unpack_bits
 
 Found = dict[tuple[str, int], npt.NDArray[np.uint8]]
@@ -135,6 +140,20 @@ def test_a_file_that_names_one_image_speaks_of_that(foreign: Any) -> None:
     instance = foreign.item(ReferencedSOPInstanceUID="1.2.77")
     dataset.ReferencedSeriesSequence = [foreign.item(ReferencedInstanceSequence=[instance])]
     assert_found(foreign.saved(dataset), {("1.2.77", 0): EVEN})
+
+
+def test_images_that_are_not_asked_for_are_told_without_their_masks(foreign: Any) -> None:
+    empty = np.zeros_like(EVEN)
+    frames = [(EVEN, "1.2.1", 1, 1), (EVEN, "1.2.1", 2, 1), (EVEN, "1.2.2", 1, 1)]
+    data = foreign.saved(foreign.segmentation([*frames, (empty, "1.2.3", 1, 1)]))
+
+    first, asked_for, other = each_segment(data, {("1.2.1", 1)})
+
+    assert isinstance(asked_for, ForeignSegment)
+    assert (asked_for.image_sop_uid, asked_for.frame) == ("1.2.1", 1)
+    for one, uid in ((first, "1.2.1"), (other, "1.2.2")):
+        assert isinstance(one, Elsewhere)
+        assert (one.image_sop_uid, one.source) == (uid, asked_for.source)
 
 
 def test_a_frame_that_names_several_images_is_left_out(foreign: Any) -> None:

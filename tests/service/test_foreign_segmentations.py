@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import io
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sonoloop.cli.main import app
-from sonoloop.errors import PacsError
+from sonoloop.errors import PacsError, StoreError
 from sonoloop.imaging.write_dicom import UltrasoundDicom, stable_uid, write_ultrasound_dicom
 from sonoloop.labels import Pathology
 from sonoloop.pacs.folder import FolderSource
@@ -226,6 +227,62 @@ def test_an_archive_that_is_away_is_told(site: Site, monkeypatch: pytest.MonkeyP
         import_segmentations(site.store, site.source)
 
 
+def test_one_that_the_archive_does_not_give_is_no_end(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.put([(MASK, site.image, 1, 1)], "1.2.3.1")
+    site.put([(MASK, stable_uid("cine"), 1, 1)], "1.2.3.2")
+    refuse_to_give(monkeypatch, "1.2.3.1")
+    summary = site.look()
+
+    assert (summary.annotations, tally(summary.refused)) == (1, {"unreadable": 1})
+    assert summary.read == {"1.2.3.2"}
+
+
+def test_an_archive_that_gives_nothing_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    uids = [f"1.2.3.{number}" for number in range(5)]
+    for uid in uids:
+        site.put([(MASK, site.image, 1, 1)], uid)
+    asked = refuse_to_give(monkeypatch, *uids)
+
+    with pytest.raises(PacsError, match="HTTP 500"):
+        site.look()
+    assert len(asked) == 3
+
+
+def refuse_to_give(monkeypatch: pytest.MonkeyPatch, *uids: str) -> list[str]:
+    """Has the archive fail to give these; those it was asked for."""
+    retrieve, asked = FolderSource.retrieve, list[str]()
+
+    def failing(source: FolderSource, address: Any) -> bytes:
+        if address.instance not in uids:
+            return retrieve(source, address)
+        asked.append(address.instance)
+        raise PacsError("the PACS failed: HTTP 500")
+
+    monkeypatch.setattr(FolderSource, "retrieve", failing)
+    return asked
+
+
+def test_masks_of_large_files_are_not_held_at_once(site: Site) -> None:
+    cine = stable_uid("cine")
+    values = np.arange(MASK.size, dtype=np.uint8).reshape(SHAPE)  # 255 segments in each frame
+    strangers = [(values, "1.2.3.4", frame, None) for frame in range(1, 101)]
+    for uid in ("1.2.3.1", "1.2.3.2", "1.2.3.3"):
+        frames = [(values, cine, 1, None), (values, cine, 2, None), *strangers]
+        site.put(frames, uid, bits=8, kind="LABELMAP")
+    site.source.scan(site.store)
+
+    tracemalloc.start()
+    summary = import_segmentations(site.store, site.source)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert summary.annotations == 6
+    assert tally(summary.refused) == {"unknown_image": 3}
+    assert peak < 20 * 2**20  # all masks together are 230 MB
+
+
 @pytest.mark.parametrize(
     ("labels", "pathology"),
     [
@@ -334,6 +391,65 @@ class TestTheWatch:
             set(studies[20:40]),
             {*studies[40:], *studies[:15]},
         ]
+
+    def test_a_study_that_fails_takes_no_turn_of_the_others(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[str] = []
+        studies = [f"1.2.{number}" for number in range(10, 55)]
+        records = {study: [site.store.images.get(site.image)] for study in studies}
+
+        def failing(_: FolderSource, study: str, __: str) -> list[Any]:
+            asked.append(study)
+            if study == "1.2.11":
+                raise PacsError("the PACS failed: HTTP 500")
+            if study == "1.2.31":
+                raise StoreError("the disk is full")
+            return []
+
+        monkeypatch.setattr("sonoloop.service.foreign.images_by_study", lambda _: records)
+        monkeypatch.setattr(FolderSource, "instances", failing)
+        watch = ForeignWatch(site.store, site.source, "draft")
+        for _ in range(3):
+            watch.look()
+
+        assert asked == [*studies, *studies[:15]]
+
+    def test_studies_behind_some_that_fail_have_their_turn_next(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[str] = []
+        studies = [f"1.2.{number}" for number in range(10, 20)]
+        records = {study: [site.store.images.get(site.image)] for study in studies}
+
+        def away(_: FolderSource, study: str, __: str) -> list[Any]:
+            asked.append(study)
+            raise PacsError("the PACS is down")
+
+        monkeypatch.setattr("sonoloop.service.foreign.images_by_study", lambda _: records)
+        monkeypatch.setattr(FolderSource, "instances", away)
+        watch = ForeignWatch(site.store, site.source, "draft")
+        watch.look()
+        watch.look()
+
+        assert asked == studies[:6]
+
+    def test_what_could_not_be_registered_is_read_again(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        site.put([(MASK, site.image, 1, 1)])
+        site.source.scan(site.store)
+        watch = ForeignWatch(site.store, site.source, "draft")
+
+        def full(*_: object) -> None:
+            raise StoreError("the disk is full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(site.store.annotations, "save", full)
+            watch.look()
+        watch.look()
+
+        assert len(site.store.annotations.history(site.image)) == 1
 
     def test_outlives_a_pacs_that_is_away(
         self, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

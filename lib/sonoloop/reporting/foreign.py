@@ -7,9 +7,9 @@ asked for: pixels, the segment of each frame, and the image it was drawn on.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from pydicom import Dataset, dcmread
@@ -30,6 +30,9 @@ SEGMENTATION_CLASSES: Final = (
 MAX_FRAMES: Final = 20_000
 MAX_TOTAL_PIXELS: Final = 2**29
 """Of all frames: 500 MB as masks, or a thousand frames of 600x800."""
+
+ImageFrame: TypeAlias = tuple[str, int]
+"""SOP instance UID of an image and its frame, from 0."""
 
 _PREAMBLE: Final = 128
 _BITS: Final = (1, 8, 16)
@@ -86,6 +89,19 @@ class ForeignSegment:
     source: SegmentationSource
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """A frame of a segmentation that lies on an image that was not asked for.
+
+    Attributes:
+        image_sop_uid: That image.
+        source: The file it is from.
+    """
+
+    image_sop_uid: str
+    source: SegmentationSource
+
+
 def read_segmentation(data: bytes) -> tuple[ForeignSegment, ...]:
     """Every segment of a DICOM SEG on every image it refers to, in the order of the file.
 
@@ -94,10 +110,25 @@ def read_segmentation(data: bytes) -> tuple[ForeignSegment, ...]:
     Raises:
         DocumentError: If the file is no segmentation that can be understood.
     """
+    return tuple(one for one in each_segment(data) if isinstance(one, ForeignSegment))
+
+
+def each_segment(
+    data: bytes, images: Container[ImageFrame] | None = None
+) -> Iterator[ForeignSegment | Elsewhere]:
+    """What :func:`read_segmentation` gives, one by one: a small file may hold gigabytes of masks.
+
+    Args:
+        data: The file.
+        images: Those asked for; frames with a pixel on another are told without it. None is all.
+
+    Raises:
+        DocumentError: If the file is no segmentation that can be understood; it may have given
+            some segments before that is found.
+    """
     try:
         _check_encoding(data)
-        dataset = dcmread(io.BytesIO(data))
-        return tuple(_segments(dataset))
+        yield from _segments(dcmread(io.BytesIO(data)), images)
     except DocumentError:
         raise
     except PARSE_ERRORS as error:
@@ -126,7 +157,9 @@ def _check_encoding(data: bytes) -> None:
         )
 
 
-def _segments(dataset: Dataset) -> Iterator[ForeignSegment]:
+def _segments(
+    dataset: Dataset, images: Container[ImageFrame] | None
+) -> Iterator[ForeignSegment | Elsewhere]:
     sop_class = str(dataset.get("SOPClassUID", ""))
     if sop_class not in SEGMENTATION_CLASSES:
         raise DocumentError(f"SOP class {UID(sop_class).name!r:.80} is no segmentation")
@@ -143,6 +176,10 @@ def _segments(dataset: Dataset) -> Iterator[ForeignSegment]:
     for group, values in zip(groups, frames(_pixels(dataset), form), strict=True):
         image = _image_of(group) if "DerivationImageSequence" in group else lone_image
         if image is None:
+            continue
+        if images is not None and image not in images:
+            if np.any(values > threshold):
+                yield Elsewhere(image_sop_uid=image[0], source=source)
             continue
         for number, mask in _masks(values, group, lone_segment, threshold, labelled=labelled):
             if mask.any():
@@ -196,7 +233,7 @@ def _functional_groups(dataset: Dataset, count: int) -> list[Dataset]:
     return merged
 
 
-def _image_of(group: Dataset) -> tuple[str, int] | None:
+def _image_of(group: Dataset) -> ImageFrame | None:
     """SOP instance UID and frame (from 0) of the one image a frame was drawn on."""
     named = {
         (str(source.get("ReferencedSOPInstanceUID") or ""), _frame_of(source))
@@ -220,7 +257,7 @@ def _frame_of(source: Dataset) -> int | None:
     return max(numbers[0], 1) - 1 if len(numbers) == 1 else None
 
 
-def _lone_image(dataset: Dataset) -> tuple[str, int] | None:
+def _lone_image(dataset: Dataset) -> ImageFrame | None:
     """The one image the whole file refers to, for frames that do not say."""
     named = {
         (str(instance.get("ReferencedSOPInstanceUID") or ""), _frame_of(instance))
@@ -263,7 +300,7 @@ def _masks(
 
 
 def _segment(
-    image: tuple[str, int],
+    image: ImageFrame,
     number: int,
     mask: Mask,
     described: Dataset,

@@ -14,18 +14,27 @@ does. Reasons for which one is not taken:
 import hashlib
 import logging
 import re
+import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeAlias
 
 import numpy as np
 
-from sonoloop.errors import ConflictError, DocumentError, NotFoundError
+from sonoloop.errors import ConflictError, DocumentError, NotFoundError, PacsError
+from sonoloop.geometry import Mask
 from sonoloop.labels import Pathology
 from sonoloop.pacs.port import DicomArchive
 from sonoloop.records import ImageRecord, InstanceAddress
 from sonoloop.reporting.documents import series_uid
-from sonoloop.reporting.foreign import ForeignSegment, read_segmentation
+from sonoloop.reporting.foreign import (
+    Elsewhere,
+    ForeignSegment,
+    ImageFrame,
+    SegmentationSource,
+    each_segment,
+)
 from sonoloop.store.annotations import NewAnnotation
 from sonoloop.store.records import Refusal
 from sonoloop.store.store import Store
@@ -34,6 +43,9 @@ logger = logging.getLogger(__name__)
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the studies looked at and their total."""
+
+GIVE_UP_AFTER: Final = 3
+"""Segmentations of a study that the archive fails to give: more are not asked for."""
 
 MAX_READER: Final = 128  # as of readers who submit
 _BACKGROUND: Final = ("125040", "DCM")
@@ -95,22 +107,52 @@ def import_segmentations(
     """
     summary = ForeignSummary()
     keys = store.annotations.import_keys()
+    take = partial(import_study, store, archive, keys=keys, trusted=trusted, leave_out=leave_out)
     images = images_by_study(store)
     chosen = [study for study in images if studies is None or study in studies]
     for done, study in enumerate(chosen, start=1):
-        records = images[study]
-        found = _read_all(archive, study, records, leave_out, summary)
-        for image, segments in _by_image(found, records, summary):
-            if _key(segments[0], image) in keys:
-                summary.known += 1
-            else:
-                _register(store, image, segments, summary, trusted=trusted)
-        summary.studies = done
+        take(study, images[study], summary)
         if progress is not None:
             progress(done, len(chosen))
-    for refusal in summary.refused:
-        logger.info("segmentation %s not taken: %s", refusal.locator, refusal.message)
     return summary
+
+
+def import_study(
+    store: Store,
+    archive: DicomArchive,
+    study: str,
+    records: Sequence[ImageRecord],
+    summary: ForeignSummary,
+    *,
+    keys: Collection[str],
+    trusted: bool,
+    leave_out: Collection[str],
+) -> None:
+    """:func:`import_segmentations` of one study, added to ``summary``.
+
+    A segmentation is named as read when all that was read is registered; ``keys`` are those of the
+    annotations that were imported before.
+
+    Raises:
+        PacsError: If the archive cannot be asked, or fails to give several segmentations.
+        StoreError: If an annotation cannot be saved.
+    """
+    refused = len(summary.refused)
+    ours = {series_uid(record, "segmentation") for record in records}
+    new = [
+        address
+        for address in archive.instances(study, "SEG")
+        if address.series not in ours and address.instance not in leave_out
+    ]
+    images = {(record.sop_instance_uid or "", record.frame): record for record in records}
+    found, failures = _read_all(archive, new, images, summary)
+    _register_all(store, found.values(), summary, keys=keys, trusted=trusted)
+    summary.read |= found.keys()
+    summary.studies += 1
+    for refusal in summary.refused[refused:]:
+        logger.info("segmentation %s not taken: %s", refusal.locator, refusal.message)
+    if len(failures) == GIVE_UP_AFTER:
+        raise failures[-1]
 
 
 def images_by_study(store: Store) -> dict[str, list[ImageRecord]]:
@@ -122,91 +164,141 @@ def images_by_study(store: Store) -> dict[str, list[ImageRecord]]:
     return studies
 
 
+@dataclass(slots=True)
+class _Drawing:
+    """What one segmentation shows on one image; small, for a study may have thousands.
+
+    Attributes:
+        packed: The mask, a bit a pixel and compressed.
+        told: What its segments tell of the pathology.
+    """
+
+    record: ImageRecord
+    source: SegmentationSource
+    labels: list[str] = field(default_factory=list)
+    told: set[Pathology] = field(default_factory=set)
+    packed: bytes = b""
+
+    def add(self, segment: ForeignSegment) -> None:
+        """One more of its segments."""
+        mask = segment.mask | self.mask() if self.packed else segment.mask
+        self.packed = zlib.compress(np.packbits(mask).tobytes(), level=1)
+        self.labels.append(segment.label)
+        self.told |= _told_by(segment)
+
+    def mask(self) -> Mask:
+        """(H, W), True on all of its segments."""
+        shape = (self.record.rows, self.record.columns)
+        bits = np.frombuffer(zlib.decompress(self.packed), np.uint8)
+        return np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).astype(np.bool_)
+
+    @property
+    def key(self) -> str:
+        """By which it is known that it was imported."""
+        told = f"segmentation {self.source.instance_uid} {self.record.image_id}"
+        return hashlib.sha256(told.encode()).hexdigest()
+
+
 def _read_all(
     archive: DicomArchive,
-    study: str,
-    records: Sequence[ImageRecord],
-    leave_out: Collection[str],
+    addresses: Iterable[InstanceAddress],
+    images: Mapping[ImageFrame, ImageRecord],
     summary: ForeignSummary,
-) -> list[ForeignSegment]:
-    """Segments of others in the study, oldest segmentation first."""
-    ours = {series_uid(record, "segmentation") for record in records}
-    found: list[tuple[ForeignSegment, ...]] = []
-    for address in archive.instances(study, "SEG"):
-        if address.series in ours or address.instance in leave_out:
-            continue
-        summary.read.add(address.instance)
-        segments = _read(archive, address, summary)
-        if segments and segments[0].source.ours:
-            continue
-        summary.seen += 1
-        if segments:
-            found.append(segments)
-    found.sort(key=lambda one: (one[0].source.made_at, one[0].source.number))
-    return [segment for segments in found for segment in segments]
+) -> tuple[dict[str, list[_Drawing]], list[PacsError]]:
+    """What each segmentation shows, by its UID, and how the archive failed to give others."""
+    found: dict[str, list[_Drawing]] = {}
+    failures: list[PacsError] = []
+    for address in addresses:
+        try:
+            found[address.instance] = _read(archive, address, images, summary)
+        except PacsError as error:
+            summary.refuse(address.instance, "unreadable", str(error))
+            failures.append(error)
+            if len(failures) == GIVE_UP_AFTER:
+                break
+    return found, failures
 
 
 def _read(
-    archive: DicomArchive, address: InstanceAddress, summary: ForeignSummary
-) -> tuple[ForeignSegment, ...]:
+    archive: DicomArchive,
+    address: InstanceAddress,
+    images: Mapping[ImageFrame, ImageRecord],
+    summary: ForeignSummary,
+) -> list[_Drawing]:
+    """What a segmentation of somebody else shows on images that are registered here."""
     try:
-        return read_segmentation(archive.retrieve(address))
+        drawings = _drawings(archive.retrieve(address), images, summary)
     except (DocumentError, NotFoundError) as error:
         summary.refuse(address.instance, "unreadable", str(error))
-        return ()
+        drawings = []
+    if drawings is None:
+        return []
+    summary.seen += 1
+    return drawings
 
 
-def _by_image(
-    segments: Iterable[ForeignSegment], records: Sequence[ImageRecord], summary: ForeignSummary
-) -> list[tuple[ImageRecord, list[ForeignSegment]]]:
-    """Segments by image and segmentation, in the order they came."""
-    images = {(record.sop_instance_uid, record.frame): record for record in records}
-    grouped: dict[tuple[str, str], list[ForeignSegment]] = {}
-    strangers: dict[str, str] = {}
-    for segment in segments:
-        instance = segment.source.instance_uid
-        record = images.get((segment.image_sop_uid, segment.frame))
-        if record is None:
-            strangers[instance] = segment.image_sop_uid
-        elif segment.mask.shape != (record.rows, record.columns):
-            summary.refuse(
-                instance,
-                "size",
-                f"{segment.mask.shape[0]}x{segment.mask.shape[1]} pixels for an image of "
-                f"{record.rows}x{record.columns}",
+def _drawings(
+    data: bytes, images: Mapping[ImageFrame, ImageRecord], summary: ForeignSummary
+) -> list[_Drawing] | None:
+    """By image, in the order in which they come; None where this program wrote the file."""
+    drawings: dict[str, _Drawing] = {}
+    problems: dict[str, tuple[str, str]] = {}
+    for one in each_segment(data, images):
+        instance = one.source.instance_uid
+        if one.source.ours:
+            return None
+        if isinstance(one, Elsewhere):
+            told = f"no image {one.image_sop_uid} of that frame is registered"
+            problems["unknown_image"] = (instance, told)
+            continue
+        record = images[one.image_sop_uid, one.frame]
+        if one.mask.shape != (record.rows, record.columns):
+            told = (
+                f"{one.mask.shape[0]}x{one.mask.shape[1]} pixels for an image of "
+                f"{record.rows}x{record.columns}"
             )
-        elif not _is_background(segment):
-            grouped.setdefault((record.image_id, instance), []).append(segment)
-    for instance, image in strangers.items():
-        summary.refuse(instance, "unknown_image", f"no image {image} of that frame is registered")
-    by_id = {record.image_id: record for record in records}
-    return [(by_id[image], found) for (image, _), found in grouped.items()]
+            problems["size"] = (instance, told)
+        elif not _is_background(one):
+            drawings.setdefault(record.image_id, _Drawing(record, one.source)).add(one)
+    for code, (instance, told) in problems.items():
+        summary.refuse(instance, code, told)
+    return list(drawings.values())
 
 
-def _register(
+def _register_all(
     store: Store,
-    record: ImageRecord,
-    segments: Sequence[ForeignSegment],
+    found: Iterable[Sequence[_Drawing]],
     summary: ForeignSummary,
     *,
+    keys: Collection[str],
     trusted: bool,
 ) -> None:
-    source = segments[0].source
-    mask = np.any([segment.mask for segment in segments], axis=0)
+    """The newest segmentation comes last, and stands."""
+    drawn = (drawings for drawings in found if drawings)
+    for drawings in sorted(drawn, key=lambda one: (one[0].source.made_at, one[0].source.number)):
+        for drawing in drawings:
+            if drawing.key in keys:
+                summary.known += 1
+            else:
+                _register(store, drawing, summary, trusted=trusted)
+
+
+def _register(store: Store, drawing: _Drawing, summary: ForeignSummary, *, trusted: bool) -> None:
+    source = drawing.source
     new = NewAnnotation(
-        image_id=record.image_id,
-        pathology=pathology_of(segments),
-        reader=_reader(segments[0]),
+        image_id=drawing.record.image_id,
+        pathology=_worst(drawing.told),
+        reader=_reader(source),
         info={
             "segmentation": source.instance_uid,
             "manufacturer": source.manufacturer,
-            "labels": [segment.label for segment in segments],
+            "labels": drawing.labels,
         },
-        import_key=_key(segments[0], record),
+        import_key=drawing.key,
         state="submitted" if trusted else "draft",
     )
     try:
-        store.annotations.save(new, mask)
+        store.annotations.save(new, drawing.mask())
     except ConflictError as error:
         summary.refuse(source.instance_uid, "superseded", str(error))
     else:
@@ -218,16 +310,21 @@ def pathology_of(segments: Iterable[ForeignSegment]) -> Pathology | None:
 
     ``non-malignant`` and the like tell nothing.
     """
-    told: set[Pathology] = set()
-    for segment in segments:
-        words = " | ".join((segment.label, *(meaning for _, _, meaning in segment.codes)))
-        own = {Pathology(word.lower()) for word in _WORDS.findall(words)}
-        own |= {
-            _CODES[value, scheme] for value, scheme, _ in segment.codes if (value, scheme) in _CODES
-        }
-        if len(own) == 1:
-            told |= own
-    return next((pathology for pathology in _WORST if pathology in told), None)
+    return _worst(pathology for segment in segments for pathology in _told_by(segment))
+
+
+def _told_by(segment: ForeignSegment) -> set[Pathology]:
+    words = " | ".join((segment.label, *(meaning for _, _, meaning in segment.codes)))
+    told = {Pathology(word.lower()) for word in _WORDS.findall(words)}
+    told |= {
+        _CODES[value, scheme] for value, scheme, _ in segment.codes if (value, scheme) in _CODES
+    }
+    return told if len(told) == 1 else set()
+
+
+def _worst(told: Iterable[Pathology]) -> Pathology | None:
+    known = set(told)
+    return next((pathology for pathology in _WORST if pathology in known), None)
 
 
 def _is_background(segment: ForeignSegment) -> bool:
@@ -236,15 +333,9 @@ def _is_background(segment: ForeignSegment) -> bool:
     )
 
 
-def _reader(segment: ForeignSegment) -> str:
-    source = segment.source
+def _reader(source: SegmentationSource) -> str:
     name = source.creator or f"foreign:{source.manufacturer or 'unknown'}"
     return "".join(c for c in name if c.isprintable())[:MAX_READER]
-
-
-def _key(segment: ForeignSegment, record: ImageRecord) -> str:
-    told = f"segmentation {segment.source.instance_uid} {record.image_id}"
-    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def tally(refused: Iterable[Refusal]) -> Mapping[str, int]:

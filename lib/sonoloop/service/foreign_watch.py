@@ -1,17 +1,23 @@
 """Segmentations of other programs, taken while the server looks for new studies."""
 
 import logging
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from sonoloop.errors import SonoloopError
+from sonoloop.errors import PacsError, SonoloopError, StoreError
 from sonoloop.pacs.port import DicomArchive
 from sonoloop.settings import ForeignMode
 from sonoloop.store.store import Store
+
+if TYPE_CHECKING:
+    from sonoloop.service.foreign import ForeignSummary
 
 logger = logging.getLogger(__name__)
 
 STUDIES_A_LOOK: Final = 20
 """So that a large PACS is not asked for a thousand studies at once; they take turns."""
+
+GIVE_UP_AFTER: Final = 3
+"""Studies in a row that fail: then the archive is away rather than one of them broken."""
 
 
 class ForeignWatch:
@@ -33,22 +39,13 @@ class ForeignWatch:
         if self._mode == "off":
             return
         # Brings libraries along that most servers do without.
-        from sonoloop.service.foreign import images_by_study, import_segmentations
+        from sonoloop.service.foreign import ForeignSummary
 
+        summary = ForeignSummary()
         try:
-            turn = self._turn(sorted(images_by_study(self._store)))
-            summary = import_segmentations(
-                self._store,
-                self._archive,
-                trusted=self._mode == "trusted",
-                studies=frozenset(turn),
-                leave_out=self._read,
-            )
+            self._take(summary)
         except SonoloopError as error:
             logger.warning("segmentations of others cannot be looked for: %s", error)
-            return
-        if turn:
-            self._last = turn[-1]
         waiting = {one.locator for one in summary.refused if one.code == "unknown_image"}
         self._read |= summary.read - waiting
         if summary.annotations or summary.refused:
@@ -57,6 +54,33 @@ class ForeignWatch:
                 summary.annotations,
                 len(summary.refused),
             )
+
+    def _take(self, summary: "ForeignSummary") -> None:
+        from sonoloop.service.foreign import images_by_study, import_study
+
+        images = images_by_study(self._store)
+        keys = self._store.annotations.import_keys()
+        failed = 0
+        for study in self._turn(sorted(images)):
+            self._last = study  # whatever comes of it: the next have their turn
+            try:
+                import_study(
+                    self._store,
+                    self._archive,
+                    study,
+                    images[study],
+                    summary,
+                    keys=keys,
+                    trusted=self._mode == "trusted",
+                    leave_out=self._read,
+                )
+            except (PacsError, StoreError) as error:
+                failed += 1
+                if failed == GIVE_UP_AFTER:
+                    raise
+                logger.warning("segmentations of others cannot be looked for: %s", error)
+            else:
+                failed = 0
 
     def _turn(self, studies: list[str]) -> list[str]:
         """The next so many after the last one of before, from the start again at the end."""
