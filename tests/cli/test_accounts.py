@@ -1,6 +1,7 @@
 """``sonoloop accounts``."""
 
 import getpass
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -162,3 +163,20 @@ def test_a_mistyped_workspace_is_told_and_not_made(tmp_path: Path) -> None:
     assert told.exit_code == 1
     assert "no workspace" in told.stderr
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("error", [KeyError, OSError])  # as versions of Python tell it
+def test_who_has_no_name_here_is_told_by_his_number(
+    run: Run, store: Store, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def unknown() -> str:
+        raise error("uid not found: 12345")
+
+    monkeypatch.setattr(getpass, "getuser", unknown)
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+
+    told = run("add", "anna", entered=f"{PASSWORD}\n")
+
+    assert told.exit_code == 0
+    [added] = store.events.list(kind="account_added")
+    assert added.actor == "uid 12345"

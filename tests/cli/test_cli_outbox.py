@@ -80,3 +80,11 @@ def test_an_unknown_state_is_refused(run: Run) -> None:
 
     assert refused.exit_code != 0
     assert "unknown state 'lost'" in refused.output
+
+
+@pytest.mark.parametrize("command", [("retry",), ("list", "--limit")])
+def test_a_number_that_no_entry_can_have_is_told(run: Run, command: tuple[str, ...]) -> None:
+    told = run(*command, "99999999999999999999")
+
+    assert told.exit_code == 2
+    assert "2147483647" in told.output

@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from sonoloop.cli.actor import actor_here
 from sonoloop.cli.console import errors_told, out
 from sonoloop.cli.history import DatabaseOption, WorkspaceOption, open_existing
 from sonoloop.errors import InvalidRequestError
@@ -48,7 +49,7 @@ def add(
     """
     with _opened(workspace, database) as (_, accounts):
         parse_role(role)
-        made = accounts.add(name, role, _new_password(), actor=getpass.getuser())
+        made = accounts.add(name, role, _new_password(), actor=actor_here())
     _say(f"{made.name} may log in as {made.role}")
 
 
@@ -77,7 +78,7 @@ def disable(name: Name, workspace: WorkspaceOption, database: DatabaseOption = N
     Example: sonoloop accounts disable anna --workspace workspace
     """
     with _opened(workspace, database) as (store, _):
-        changed = store.accounts.set_disabled(name, True, actor=getpass.getuser())
+        changed = store.accounts.set_disabled(name, True, actor=actor_here())
     _say(f"{changed.name} may no longer log in; what he said stays")
 
 
@@ -88,7 +89,7 @@ def enable(name: Name, workspace: WorkspaceOption, database: DatabaseOption = No
     Example: sonoloop accounts enable anna --workspace workspace
     """
     with _opened(workspace, database) as (store, _):
-        changed = store.accounts.set_disabled(name, False, actor=getpass.getuser())
+        changed = store.accounts.set_disabled(name, False, actor=actor_here())
     _say(f"{changed.name} may log in again")
 
 
@@ -100,7 +101,7 @@ def password(name: Name, workspace: WorkspaceOption, database: DatabaseOption = 
     """
     with _opened(workspace, database) as (store, accounts):
         store.accounts.get(name)
-        changed = accounts.set_password(name, _new_password(), actor=getpass.getuser())
+        changed = accounts.set_password(name, _new_password(), actor=actor_here())
     _say(f"{changed.name} has a new password and is logged out everywhere")
 
 
@@ -116,7 +117,7 @@ def role(
     Example: sonoloop accounts role anna reviewer --workspace workspace
     """
     with _opened(workspace, database) as (store, _):
-        changed = store.accounts.set_role(name, parse_role(role), actor=getpass.getuser())
+        changed = store.accounts.set_role(name, parse_role(role), actor=actor_here())
     _say(f"{changed.name} is {changed.role} now")
 
 
@@ -136,7 +137,7 @@ def token(
     Example: sonoloop accounts token anna nightly-import --workspace workspace
     """
     with _opened(workspace, database) as (store, accounts):
-        actor = getpass.getuser()
+        actor = actor_here()
         if revoke:
             store.accounts.revoke(name, label, actor=actor)
             _say(f"the token {label} of {name} is no more")

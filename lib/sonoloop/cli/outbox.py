@@ -1,15 +1,16 @@
 """``sonoloop outbox``: what is on its way to the archive, and what did not get there."""
 
-import getpass
 from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from sonoloop.cli.actor import actor_here
 from sonoloop.cli.console import errors_told, out
 from sonoloop.cli.history import DatabaseOption, WorkspaceOption, open_existing
 from sonoloop.errors import ConfigError
+from sonoloop.store.ids import MAX_ID
 from sonoloop.store.outbox_entries import OUTBOX_STATES, OutboxEntry
 
 app = typer.Typer(help="Answers on their way to the archive.", no_args_is_help=True)
@@ -26,7 +27,9 @@ def list_entries(
     state: Annotated[
         str | None, typer.Option(help=f"Only these: {', '.join(OUTBOX_STATES)}.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MAX_ID, help="At most so many, the newest first.")
+    ] = 50,
     database: DatabaseOption = None,
 ) -> None:
     """How much waits, failed and arrived, and the newest entries with what went wrong.
@@ -53,7 +56,8 @@ def list_entries(
 def retry(
     workspace: WorkspaceOption,
     entries: Annotated[
-        list[int] | None, typer.Argument(help="Numbers of entries; default: all that failed.")
+        list[int] | None,
+        typer.Argument(min=1, max=MAX_ID, help="Numbers of entries; default: all that failed."),
     ] = None,
     off: Annotated[
         bool, typer.Option("--off", help="Also what was off, after the settings were changed.")
@@ -71,7 +75,7 @@ def retry(
         count = store.outbox.retry(
             entries or None,
             states=("failed", "off") if off else ("failed",),
-            actor=actor or getpass.getuser(),
+            actor=actor or actor_here(),
         )
     out.print(f"{count} on the way again", highlight=False)
 

@@ -1,6 +1,5 @@
 """``sonoloop models``: versions of the models of a workspace, and which of them serve."""
 
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from sonoloop.cli.actor import actor_here
 from sonoloop.cli.console import errors_told, out
 from sonoloop.cli.history import DatabaseOption, WorkspaceOption, open_existing
 from sonoloop.errors import ConfigError
@@ -132,7 +132,7 @@ def _task(name: str) -> ModelTask:
 
 
 def _who(actor: str) -> str:
-    return actor or getpass.getuser()
+    return actor or actor_here()
 
 
 def _row(version: dict[str, Any]) -> tuple[str, str, str, str, str]:

@@ -7,6 +7,8 @@ from sonoloop.errors import InvalidIdError
 from sonoloop.records import LabelTag
 
 IMAGE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+MAX_ID: Final = 2**31 - 1
+"""Largest number of a row that every database has."""
 LABEL_TAGS: Final[tuple[LabelTag, ...]] = get_args(LabelTag)
 
 

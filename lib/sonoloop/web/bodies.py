@@ -7,13 +7,12 @@ from pydantic_core import PydanticCustomError
 
 from sonoloop.records import SkipKind, Verdict
 from sonoloop.service.labelling import MAX_TEXT
+from sonoloop.store.ids import MAX_ID
 
 MAX_NOTE: Final = 2000
 MAX_IMAGES: Final = 1000
 """In one assignment: all of it is one transaction, and others wait for its end."""
 MAX_READERS: Final = 100
-MAX_ID: Final = 2**31 - 1
-"""Largest number of a row that every database has."""
 
 
 def _printable(text: str) -> str:

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Query
 
 from sonoloop.errors import InvalidRequestError
 from sonoloop.service.outbox import entry_json
+from sonoloop.store.ids import MAX_ID
 from sonoloop.store.outbox_entries import OUTBOX_STATES
-from sonoloop.web.bodies import MAX_ID, RetryBody
+from sonoloop.web.bodies import RetryBody
 from sonoloop.web.parsing import ServiceDep, SpeakerDep
 
 router = APIRouter(prefix="/sonoloop/outbox", tags=["Outbox"])

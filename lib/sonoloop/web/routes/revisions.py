@@ -9,8 +9,9 @@ from sonoloop.imaging.masks import encode_label_map
 from sonoloop.service.images import extension_of
 from sonoloop.service.labelling import parse_submission, revision_of
 from sonoloop.service.listing import review_json, revision_json
+from sonoloop.store.ids import MAX_ID
 from sonoloop.web import replies
-from sonoloop.web.bodies import MAX_ID, Name, ReviewBody, Tag
+from sonoloop.web.bodies import Name, ReviewBody, Tag
 from sonoloop.web.parsing import ServiceDep, SpeakerDep, file_of, json_object
 
 router = APIRouter(prefix="/sonoloop", tags=["Readers"])
