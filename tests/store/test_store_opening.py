@@ -1,6 +1,7 @@
 import sqlite3
 import subprocess
 import sys
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -245,3 +246,14 @@ def test_a_database_that_fails_later_is_told_as_such(tmp_path: Path) -> None:
         session.connection().exec_driver_sql("SELECT * FROM images")
 
     database.close()
+
+
+def test_what_a_statement_was_given_is_not_told_when_it_fails(store: Store) -> None:
+    given = {"patient": "Jane Doe"}
+
+    with pytest.raises(StoreError) as failure, store._database.reading() as session:
+        session.execute(text("SELECT no_such_function(:patient)"), given)
+
+    told = "".join(traceback.format_exception(failure.value))
+    assert "no_such_function" in told
+    assert "Jane Doe" not in told

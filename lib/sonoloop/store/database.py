@@ -110,7 +110,11 @@ class Database:
 
     def __init__(self, url: str | URL) -> None:
         self.url = parse_url(url)
-        options: dict[str, Any] = {"json_serializer": to_json, "pool_pre_ping": not self.is_sqlite}
+        options: dict[str, Any] = {
+            "json_serializer": to_json,
+            "pool_pre_ping": not self.is_sqlite,
+            "hide_parameters": True,  # tracebacks are logged, and values may name patients
+        }
         self.engine: Engine = create_engine(
             self.url, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, **options
         )
