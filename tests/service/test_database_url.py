@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from people import PASSWORD, quick_passwords
 from postgres import PostgresServer
-from sonoloop.errors import StoreError
+from sonoloop.errors import AuthenticationError, StoreError
 from sonoloop.labels import Pathology
 from sonoloop.service import processes
+from sonoloop.service.accounts import AccountService
 from sonoloop.service.server import Service
 from sonoloop.settings import PipelineSettings, ServerSettings
-from sonoloop.store import NewAnnotation
+from sonoloop.store import NewAnnotation, Store
 
 
 @pytest.fixture
@@ -57,3 +59,17 @@ def test_a_second_server_of_the_database_is_refused_also_from_another_workspace(
 
     service.close()
     Service.open(*given, shipped_models=None, database_url=database_url).close()
+
+
+def test_a_name_that_no_database_can_keep_is_refused_as_any_wrong_one(
+    database_url: str, tmp_path: Path
+) -> None:
+    with Store.open(tmp_path / "workspace", url=database_url) as store:
+        accounts = AccountService(store, passwords=quick_passwords())
+        accounts.add("anna", "annotator", PASSWORD, actor="it")
+
+        with pytest.raises(AuthenticationError, match="name or password is wrong"):
+            accounts.log_in("anna\0", PASSWORD, address="10.0.0.1")
+
+        [refused] = store.events.list(kind="log_in_refused")
+        assert refused.details == {"address": "10.0.0.1", "wrong": "name"}

@@ -16,6 +16,7 @@ import pydicom
 import pytest
 from typer.testing import CliRunner
 
+from postgres import PostgresServer
 from sonoloop.cli.main import app
 from sonoloop.errors import PacsError, StoreError
 from sonoloop.imaging.write_dicom import UltrasoundDicom, stable_uid, write_ultrasound_dicom
@@ -112,6 +113,24 @@ def test_a_segmentation_becomes_a_draft_of_its_creator(site: Site) -> None:
     assert draft.info["segmentation"] == "1.2.3.99"
     assert not site.store.images.get(site.image).labelled
     np.testing.assert_array_equal(site.mask(site.image), MASK)
+
+
+def test_texts_that_no_database_can_keep_are_mended(
+    site: Site, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    changes = {"Manufacturer": "Ma\0ker", "ContentCreatorName": "Roe^Ri\0ta"}
+    site.put([(MASK, site.image, 1, 1)], changes=changes, segments={1: "Mass\0, benign"})
+    name = postgres_server.create()
+    with Store.open(tmp_path / "other", url=postgres_server.url(name)) as store:
+        source = FolderSource(site.studies, tmp_path / "other")
+        source.scan(store)
+        summary = import_segmentations(store, source)
+        (draft,) = store.annotations.history(site.image)
+    postgres_server.drop(name)
+
+    assert (summary.annotations, summary.refused) == (1, [])
+    assert (draft.reader, draft.info["manufacturer"]) == ("Roe Rita", "Maker")
+    assert draft.info["labels"] == ["Mass, benign"]
 
 
 def test_trusted_ones_count(site: Site) -> None:

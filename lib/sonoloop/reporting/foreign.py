@@ -346,4 +346,5 @@ def _source(dataset: Dataset) -> SegmentationSource:
 
 def _text(dataset: Dataset, keyword: str) -> str:
     value = dataset.get(keyword)
-    return "" if value is None else str(value).strip()
+    # Not every database can keep NUL, which some programs fill their texts up with.
+    return "" if value is None else str(value).replace("\0", "").strip()

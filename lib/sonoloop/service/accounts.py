@@ -121,7 +121,8 @@ class AccountService:
             raise ConflictError("there are no accounts (make one with sonoloop accounts add)")
         by_name, by_address = f"name {name_key(name[:NAME_LENGTH])}", f"address {address}"
         self._throttle.attempt({by_name: FREE_PER_NAME, by_address: FREE_PER_ADDRESS})
-        found = self._store.accounts.credentials(name[:NAME_LENGTH])
+        # No account has a name with NUL, and not every database can be asked for it.
+        found = None if "\0" in name else self._store.accounts.credentials(name[:NAME_LENGTH])
         account, kept = found or (None, None)
         if not self._passwords.matches(kept, password) or account is None or kept is None:
             raise self._refusal(account, address, "password" if account else "name")
