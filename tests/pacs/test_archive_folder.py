@@ -12,7 +12,7 @@ from sonoloop.exporting.pictures import KeptPictures
 from sonoloop.pacs import received
 from sonoloop.pacs.folder import FolderSource
 from sonoloop.pacs.port import InstanceAddress
-from sonoloop.pacs.walk import walk
+from sonoloop.pacs.walk import FoundFile, walk
 from sonoloop.store import Store
 from sonoloop.store.paths import WorkspacePaths
 
@@ -236,6 +236,87 @@ class TestStoring:
             source.store("1.2.9.2", [made("1.2.9", {"PatientID": "other"})])
 
         assert source.retrieve(address("1.2.9")) == first
+
+    @pytest.mark.parametrize("restarted", [False, True])
+    def test_an_instance_is_not_overwritten_where_the_index_was_deleted(
+        self,
+        source: FolderSource,
+        made: Callable[..., bytes],
+        studies: Path,
+        workspace: Path,
+        restarted: bool,
+    ) -> None:
+        first = made("1.2.9")
+        source.store("1.2.9.2", [first])
+        WorkspacePaths(workspace.resolve()).instances.unlink()
+        other = made("1.2.9", {"SeriesInstanceUID": "1.2.9.7"})
+        if restarted:
+            source = FolderSource(studies, workspace)
+
+        with pytest.raises(InstanceRefusedError, match="is here with other content"):
+            source.store("1.2.9.2", [other])
+
+        assert source.retrieve(address("1.2.9")) == first
+
+    def test_a_file_that_the_index_does_not_know_is_not_overwritten(
+        self, source: FolderSource, made: Callable[..., bytes], store: Store
+    ) -> None:
+        lying = store.paths.received / "images/1.2.9.2/1.2.9.1/1.2.9.dcm"
+        lying.parent.mkdir(parents=True)
+        lying.write_bytes(b"torn")
+
+        with pytest.raises(InstanceRefusedError, match="is here with other content"):
+            source.store("1.2.9.2", [made("1.2.9")])
+
+        assert lying.read_bytes() == b"torn"
+
+    def test_a_file_that_the_index_does_not_know_is_kept_already_when_it_is_the_same(
+        self,
+        source: FolderSource,
+        made: Callable[..., bytes],
+        store: Store,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        content = made("1.2.9")
+        with monkeypatch.context() as patch:
+            patch.setattr("sonoloop.pacs.index.InstanceIndex.add", lambda *_: None)
+            source.store("1.2.9.2", [content])
+
+        source.store("1.2.9.2", [content])
+
+        assert source.retrieve(address("1.2.9")) == content
+
+    def test_what_is_stored_during_a_scan_is_not_forgotten_by_it(
+        self,
+        source: FolderSource,
+        made: Callable[..., bytes],
+        store: Store,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        content = made("1.2.9", {"SOPClassUID": SEGMENTATION, "Modality": "SEG"})
+        real = source.archive.refresh
+
+        def refresh(files: list[FoundFile]) -> int:
+            source.store("1.2.9.2", [content])
+            return real(files)
+
+        monkeypatch.setattr(source.archive, "refresh", refresh)
+
+        source.scan(store)
+
+        assert source.instances("1.2.9.2", "SEG") == [address("1.2.9")]
+        assert source.retrieve(address("1.2.9")) == content
+
+    def test_what_was_stored_and_has_been_removed_is_forgotten(
+        self, source: FolderSource, made: Callable[..., bytes], store: Store
+    ) -> None:
+        source.store("1.2.9.2", [made("1.2.9")])
+        for path in store.paths.received.rglob("*.dcm"):
+            path.unlink()
+
+        source.scan(store)
+
+        assert source.instances("1.2.9.2", "US") == []
 
     def test_an_instance_of_the_study_folder_is_not_stored_again(
         self, source: FolderSource, store: Store, write_dicom: WriteDicom, studies: Path

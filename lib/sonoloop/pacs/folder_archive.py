@@ -14,8 +14,8 @@ from sonoloop.pacs.attributes import read_attributes
 from sonoloop.pacs.index import InstanceIndex
 from sonoloop.pacs.inside import inside
 from sonoloop.pacs.port import InstanceAddress
-from sonoloop.pacs.received import DUPLICATE, UnacceptableError, checked, keep, same_bytes
 from sonoloop.pacs.received import IMAGES as RECEIVED_IMAGES
+from sonoloop.pacs.received import UnacceptableError, checked, keep, other_content, same_bytes
 from sonoloop.pacs.walk import Found, FoundFile, walk
 from sonoloop.store.paths import RECEIVED, WorkspacePaths
 
@@ -57,8 +57,15 @@ class FolderArchive:
         return Found(files=files)
 
     def refresh(self, files: Iterable[FoundFile]) -> int:
-        """Bring the index up to date with all files there are; how many were read."""
-        return self.index.refresh((file for file in files if _may_be_dicom(file)), self.file_of)
+        """Bring the index up to date with all files there are; how many were read.
+
+        What was received since ``files`` were looked for stays.
+        """
+        found = (file for file in files if _may_be_dicom(file))
+        return self.index.refresh(found, self.file_of, stays=self._is_kept)
+
+    def _is_kept(self, locator: str) -> bool:
+        return locator.startswith(RECEIVED) and self.file_of(locator).is_file()
 
     def header(self, path: Path) -> Dataset:
         """What the DICOM file at ``path`` says, without its pixels.
@@ -95,21 +102,24 @@ class FolderArchive:
         """
         dataset, address = checked(data, study=study)
         with self._storing:
-            known = self.index.find(address.instance)
+            known = self._find(address.instance)
             if known is not None:
                 if known[0] == address and same_bytes(self.path_of(known[1]), data):
                     return address
-                raise UnacceptableError(
-                    DUPLICATE,
-                    f"instance {address.instance} is here with other content (a changed instance "
-                    f"needs a SOPInstanceUID of its own)",
-                    address,
-                )
+                raise other_content(address)
             relative = keep(self._paths.received, data, dataset, address)
             stat = (self._paths.received / relative).stat()
             file = FoundFile(f"{RECEIVED}{relative}", stat.st_size, stat.st_mtime_ns)
             self.index.add(file, dataset)
         return address
+
+    def _find(self, instance: str) -> tuple[InstanceAddress, str] | None:
+        """Address and locator of an instance, also where the index has been made anew."""
+        known = self.index.find(instance)
+        if known is None and not self.index.followed:
+            self.index.refresh(self.received().files, self.file_of, stays=lambda _: True)
+            known = self.index.find(instance)
+        return known
 
     def store(self, study: str, instances: Sequence[bytes]) -> None:
         """Keep DICOM files of one study; those before one that is refused are kept.

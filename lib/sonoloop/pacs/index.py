@@ -69,13 +69,17 @@ class InstanceIndex:
     """The DICOM instances of a folder; usable from many threads and processes.
 
     Args:
-        path: The SQLite file; made when first used.
+        path: The SQLite file; made when first used, and anew when somebody deletes it.
+
+    Attributes:
+        followed: Whether :meth:`refresh` was done since the file was opened or made.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._writing = threading.Lock()
         self._ready = False
+        self.followed = False
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
@@ -93,12 +97,20 @@ class InstanceIndex:
                 f"(delete it, it is made anew)"
             ) from error
 
-    def refresh(self, files: Iterable[FoundFile], path_of: Callable[[str], Path]) -> int:
+    def refresh(
+        self,
+        files: Iterable[FoundFile],
+        path_of: Callable[[str], Path],
+        *,
+        stays: Callable[[str], bool],
+    ) -> int:
         """Bring the index up to date with the files there are.
 
         Args:
-            files: All of them; those that are no DICOM are remembered as such.
+            files: Those that were found; those that are no DICOM are remembered as such.
             path_of: Where the file of a locator lies.
+            stays: Whether a file that was not found is there all the same, by its locator: what
+                was added since somebody looked must not be forgotten.
 
         Returns:
             How many files were read.
@@ -106,7 +118,8 @@ class InstanceIndex:
         with self._writing:
             there = {file.locator: file for file in files}
             known = self._states()
-            self._forget([locator for locator in known if locator not in there])
+            missing = (locator for locator in known if locator not in there)
+            self._forget([locator for locator in missing if not stays(locator)])
             changed = [
                 file
                 for file in there.values()
@@ -118,6 +131,7 @@ class InstanceIndex:
                 with self.connection() as connection:
                     for file, entry in read:
                         _replace(connection, file, entry)
+            self.followed = True
             return len(changed)
 
     def add(self, file: FoundFile, dataset: Dataset) -> None:
@@ -172,7 +186,8 @@ class InstanceIndex:
                 _sweep(connection)
 
     def _connect(self) -> sqlite3.Connection:
-        if not self._ready:
+        if not (self._ready and self._path.exists()):
+            self.followed = False
             self._make()
             self._ready = True
         return sqlite3.connect(self._path, timeout=BUSY_S)

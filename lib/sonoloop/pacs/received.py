@@ -97,11 +97,16 @@ def keep(root: Path, data: bytes, dataset: Dataset, address: InstanceAddress) ->
         Its path relative to ``root``, posix.
 
     Raises:
+        UnacceptableError: If a file with other content lies there.
         StoreError: If it cannot be written.
     """
     kind = DOCUMENTS if is_document(_text(dataset, "SOPClassUID")) else IMAGES
     relative = f"{kind}/{address.study}/{address.series}/{address.instance}.dcm"
     target = root / relative
+    if target.exists():
+        if same_bytes(target, data):
+            return relative
+        raise other_content(address)
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -114,6 +119,16 @@ def keep(root: Path, data: bytes, dataset: Dataset, address: InstanceAddress) ->
     finally:
         incoming.unlink(missing_ok=True)
     return relative
+
+
+def other_content(address: InstanceAddress) -> UnacceptableError:
+    """What is told of an instance that is here already, and not with the same bytes."""
+    return UnacceptableError(
+        DUPLICATE,
+        f"instance {address.instance} is here with other content (a changed instance needs a "
+        f"SOPInstanceUID of its own)",
+        address,
+    )
 
 
 def same_bytes(path: Path, data: bytes) -> bool:
