@@ -294,6 +294,7 @@ class TestOrthancChanges:
             {"ChangeType": "NewStudy", "ResourceType": "Study", "ID": "../x"},
         ]
         told = (200, {"MainDicomTags": {"StudyInstanceUID": "1.5"}})
+        archive.answers["/dw/studies/1.5/series"] = (200, [])
         archive.answers["/instances/ab-1/study"] = archive.answers["/studies/ab-3"] = told
         archive.asked.clear()
 

@@ -185,7 +185,7 @@ def test_an_unchanged_study_is_not_looked_into_again(
     assert (summary.added, summary.removed) == (0, 0)
 
 
-def test_what_was_found_before_a_pacs_fails_is_kept(
+def test_a_study_that_the_pacs_fails_with_holds_up_no_other(
     source: DicomWebSource, store: Store, pacs: Pacs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pacs.put("1.2.3")
@@ -200,12 +200,13 @@ def test_what_was_found_before_a_pacs_fails_is_kept(
 
     with monkeypatch.context() as patched:
         patched.setattr(QidoClient, "series", fails_once)
-        with pytest.raises(PacsError, match="gone away"):
-            source.scan(store)
+        summary = source.scan(store)
     kept = sorted(ids(store))
 
     assert source.scan(store).added == 1
     assert kept == ["1.2.3", "1.2.5"]
+    assert [(one.locator, one.message) for one in summary.refused] == [("1.2.4.2/", "gone away")]
+    assert store.images.refusals() == ()
 
 
 def test_progress_counts_studies(source: DicomWebSource, store: Store, pacs: Pacs) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from sonoloop.errors import InvalidIdError, NotFoundError, PacsError
+from sonoloop.errors import InvalidIdError, NotFoundError, PacsError, SonoloopError
 from sonoloop.pacs.qido import QidoClient
 from sonoloop.store.ids import validate_image_id
 from sonoloop.store.records import Refusal
@@ -15,6 +15,10 @@ AT_ONCE: Final = 4
 
 STUDIES_A_BATCH: Final = 16
 """Studies registered in one transaction."""
+
+Extent = Literal["whole", "undescribed", "cut short", "gone"]
+"""``undescribed``: listed, but of some instances there is no description yet; ``cut short``: not
+listed to the end, so that what is known of it stays; ``gone``: the PACS has it no more."""
 
 IsNew = Callable[[str], bool]
 """Whether an instance must be looked at, by its locator."""
@@ -26,12 +30,16 @@ class StudyListing:
 
     Attributes:
         study: Its UID.
+        extent: How much of it the PACS told.
+        failure: What the PACS failed with; refused too.
         there: Locators of all instances, ``<study>/<series>/<instance>``.
         new: DICOM JSON of those that must be looked at, by locator; without those that left.
         refused: Why it could not be listed.
     """
 
     study: str
+    extent: Extent = "whole"
+    failure: PacsError | None = None
     there: set[str] = field(default_factory=set)
     new: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
@@ -40,7 +48,7 @@ class StudyListing:
 def list_studies(
     qido: QidoClient, studies: Sequence[str], is_new: IsNew
 ) -> Iterator[list[StudyListing]]:
-    """The studies in their order, a batch at a time.
+    """The studies in their order, a batch at a time; one that fails holds up no other.
 
     Raises:
         PacsError: If the PACS is down or answers nonsense; what it answered before comes first.
@@ -48,36 +56,44 @@ def list_studies(
     with ThreadPoolExecutor(AT_ONCE, "ask-pacs") as pool:
         for start in range(0, len(studies), STUDIES_A_BATCH):
             batch = studies[start : start + STUDIES_A_BATCH]
-            asked = [pool.submit(list_study, qido, study, is_new) for study in batch]
-            listings, failure = [], None
-            for answer in asked:
-                try:
-                    listings.append(answer.result())
-                except PacsError as error:
-                    failure = failure or error
+            listings = list(pool.map(lambda study: list_study(qido, study, is_new), batch))
             yield listings
-            if failure is not None:
-                raise failure
+            failed = next((one for one in listings if one.failure), None)
+            if failed is not None:
+                qido.has_study(failed.study)  # raises when it is not this study alone
 
 
 def list_study(qido: QidoClient, study: str, is_new: IsNew) -> StudyListing:
-    """One study; what was deleted since it was named is not in it.
-
-    Raises:
-        PacsError: If the PACS is down or answers nonsense.
-    """
+    """One study; what was deleted since it was named is not in it, a failure is."""
     listing = StudyListing(study)
     try:
         validate_image_id(study)
-        for series in qido.series(study):
+        _list_series(qido, listing, is_new)
+    except InvalidIdError as error:
+        listing.refused.append(_refusal(study[:64], "bad_uid", error))
+    except PacsError as error:
+        listing.extent, listing.failure = "cut short", error
+        listing.refused.append(_refusal(study, "unreadable", error))
+    return listing
+
+
+def _refusal(study: str, code: str, error: SonoloopError) -> Refusal:
+    return Refusal(locator=f"{study}/", code=code, message=str(error))
+
+
+def _list_series(qido: QidoClient, listing: StudyListing, is_new: IsNew) -> None:
+    try:
+        for series in qido.series(listing.study):
             validate_image_id(series)
             _add_series(qido, listing, series, is_new)
     except NotFoundError:
-        return listing
-    except InvalidIdError as error:
-        refusal = Refusal(locator=f"{study[:64]}/", code="bad_uid", message=str(error))
-        listing.refused.append(refusal)
-    return listing
+        # It may have been deleted just now; more often a PACS has not taken all of it in yet.
+        if qido.has_study(listing.study):
+            listing.extent = "cut short"
+        else:
+            listing.extent = "gone"
+            listing.there.clear()
+            listing.new.clear()
 
 
 def _add_series(qido: QidoClient, listing: StudyListing, series: str, is_new: IsNew) -> None:
@@ -92,3 +108,5 @@ def _add_series(qido: QidoClient, listing: StudyListing, series: str, is_new: Is
         for locator, instance in wanted.items():
             if instance in metadata:
                 listing.new[locator] = metadata[instance]
+            else:
+                listing.extent = "undescribed"

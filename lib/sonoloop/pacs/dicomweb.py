@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ from sonoloop.pacs.orthanc import OrthancFeed
 from sonoloop.pacs.port import ArchiveState, InstanceAddress, ScanProgress, ScanSummary
 from sonoloop.pacs.qido import TIMEOUT_S, Credentials, QidoClient, told
 from sonoloop.pacs.scanning import DUPLICATE, Scan
+from sonoloop.pacs.unfinished import Unfinished
 from sonoloop.pacs.wado import fetch
 from sonoloop.pacs.walk import FoundFile
 from sonoloop.pacs.watch import ArchiveWatch
@@ -52,9 +53,10 @@ def credentials_from(environment: Mapping[str, str]) -> Credentials | None:
 class DicomWebSource:
     """The ultrasound images of a PACS; each is fetched into the workspace when first opened.
 
-    A study is looked into again when its number of series or instances changes, and once by every
-    new source object. The locator of an image is ``<study>/<series>/<instance>``. What is fetched
-    is kept without identity; documents are built on :meth:`header`, which asks the PACS.
+    A study is looked into again when its number of series or instances changes, when it could not
+    be looked into to the end, and once by every new source object. The locator of an image is
+    ``<study>/<series>/<instance>``. What is fetched is kept without identity; documents are built
+    on :meth:`header`, which asks the PACS.
 
     Attributes:
         credentials: Sent with every question; None where the PACS asks for none.
@@ -82,14 +84,16 @@ class DicomWebSource:
         self._cache = ImageCache(self._paths.cache, cache_limit_bytes)
         self._feed: OrthancFeed | None = None
         self._counts_seen: dict[str, tuple[Any, ...]] = {}
+        self._unfinished = Unfinished()
         self._scanned = False
 
     def scan(self, store: Store, progress: ScanProgress | None = None) -> ScanSummary:
         """Look for instances that are new or gone; progress counts studies.
 
         Raises:
-            PacsError: If the PACS is down or answers nonsense; what was found until then is kept,
-                and nothing is marked as gone.
+            PacsError: If the PACS is down or answers nonsense, or fails with every study; what was
+                found until then is kept, and nothing is marked as gone. Where it fails with some
+                studies, these are refused, and what is known of them stays.
             StoreError: If something cannot be written.
         """
         with self._one_at_a_time, self.watch.asking():
@@ -105,8 +109,9 @@ class DicomWebSource:
     def _scan_all(self, store: Store, progress: ScanProgress | None) -> ScanSummary:
         scan = Scan(store, "dicomweb")
         scan.expect_claims((), scan.known)
-        there: set[str] = set()
         studies = {study.study_instance_uid: study.counts for study in self._qido.studies()}
+        self._counts_seen = {u: seen for u, seen in self._counts_seen.items() if u in studies}
+        self._unfinished.keep(studies)
         unchanged = {
             uid
             for uid, counts in studies.items()
@@ -114,42 +119,63 @@ class DicomWebSource:
         }
         told, done = progress or _nobody, len(unchanged)
         told(done, len(studies))
+        looked: list[StudyListing] = []
         for listing in self._look_into(scan, [uid for uid in studies if uid not in unchanged]):
-            there.update(listing.there)
+            looked.append(listing)
             counts = studies[listing.study]
-            if counts is not None:
+            if counts is not None and listing.extent == "whole":
                 self._counts_seen[listing.study] = counts
             done += 1
             told(done, len(studies))
-        there.update(key for key in scan.known if _study_of(key) in unchanged)
-        scan.keep_refusals(lambda locator: _study_of(locator) in unchanged)
-        return self._finish(scan, scan.known.keys() - there)
+        failures = [listing.failure for listing in looked if listing.failure]
+        if failures and len(failures) == len(studies):
+            raise failures[0]
+        return self._finish(scan, looked, lambda study: study in studies)
 
     def scan_news(self, store: Store) -> ScanSummary | None:
-        """Look into the studies that Orthanc says hold something new; None of another PACS.
+        """Look into what Orthanc says is new, and into what could not be looked into to the end.
+
+        Returns:
+            None when there is neither.
 
         Raises:
             PacsError: If the PACS is down or answers nonsense.
             StoreError: If something cannot be written.
         """
-        if self._feed is None or not self._scanned:
+        if not self._scanned:
             return None
-        with self._one_at_a_time, self.watch.asking():
-            studies = self._feed.studies()
-            if studies is None:
-                return self._scan_all(store, None)
-            if not studies:
+        with self._one_at_a_time:
+            again = self._unfinished.due()
+            if self._feed is None and not again:
                 return None
-            scan = Scan(store, "dicomweb")
-            scan.expect_claims((), scan.known)
-            looked = self._look_into(scan, sorted(studies))
-            there = {key for listing in looked for key in listing.there}
-            scan.keep_refusals(lambda locator: _study_of(locator) not in studies)
-            gone = {key for key in scan.known if _study_of(key) in studies} - there
-            return self._finish(scan, gone)
+            with self.watch.asking():
+                return self._scan_some(store, again)
 
-    def _finish(self, scan: Scan, gone: Collection[str]) -> ScanSummary:
-        summary = scan.finish(gone)
+    def _scan_some(self, store: Store, again: set[str]) -> ScanSummary | None:
+        news = self._feed.studies() if self._feed is not None else set()
+        if news is None:
+            return self._scan_all(store, None)
+        studies = news | again
+        if not studies:
+            return None
+        scan = Scan(store, "dicomweb")
+        scan.expect_claims((), scan.known)
+        looked = list(self._look_into(scan, sorted(studies)))
+        return self._finish(scan, looked, lambda _: True)
+
+    def _finish(
+        self, scan: Scan, looked: Sequence[StudyListing], is_there: Callable[[str], bool]
+    ) -> ScanSummary:
+        """Sum up; what is known of studies that are there and were not listed to the end stays."""
+        listed = {listing.study for listing in looked if listing.extent != "cut short"}
+        there = {locator for listing in looked for locator in listing.there}
+
+        def stays(locator: str) -> bool:
+            study = _study_of(locator)
+            return study not in listed and is_there(study)
+
+        scan.keep_refusals(stays)
+        summary = scan.finish({key for key in scan.known if not stays(key)} - there)
         if any(refusal.code == DUPLICATE for refusal in summary.refused):
             # An instance that moved to another study is free only now that the old has gone.
             self._counts_seen.clear()
@@ -247,6 +273,12 @@ class DicomWebSource:
         """Whether the PACS answered when it was last asked."""
         return self.watch.state
 
+    def _note(self, listing: StudyListing) -> None:
+        if listing.extent in ("undescribed", "cut short"):
+            self._unfinished.note(listing.study)
+        else:
+            self._unfinished.done(listing.study)
+
     def _look_into(self, scan: Scan, studies: Sequence[str]) -> Iterator[StudyListing]:
         """Each study, after what is new in it was registered."""
 
@@ -259,6 +291,8 @@ class DicomWebSource:
                 scan.refuse(listing.refused)
                 for locator, metadata in listing.new.items():
                     records.extend(_records(scan, locator, metadata))
+                listing.new.clear()  # long, and a scan may go through a hundred thousand
+                self._note(listing)
             scan.register(records, replacing=[])
             yield from listings
 

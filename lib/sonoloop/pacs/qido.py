@@ -86,27 +86,37 @@ class QidoClient:
         Raises:
             PacsError: If the PACS is down, answers nonsense, or has no DICOMweb at this address.
         """
-        try:
-            return list(self._studies())
-        except NotFoundError as error:
-            raise PacsError(
-                f"there is no DICOMweb service at {self.url} (such as http://host:8042/dicom-web)"
-            ) from error
+        return list(self._studies({"ModalitiesInStudy": "US"}))
 
-    def _studies(self) -> Iterator[StudyAnswer]:
+    def has_study(self, study: str) -> bool:
+        """Whether the PACS lists a study, of whatever modality.
+
+        It tells a PACS that has something no more from one that fails, or a gateway without a PACS
+        behind it, which also answers 404.
+
+        Raises:
+            PacsError: If the PACS is down, answers nonsense, or has no DICOMweb at this address.
+        """
+        listed = self._studies({"StudyInstanceUID": study})
+        return any(answer.study_instance_uid == study for answer in listed)
+
+    def _studies(self, filters: Mapping[str, str]) -> Iterator[StudyAnswer]:
         client = self._client()
         answers = self._pages(
             _STUDY_UID,
             lambda offset: client.search_for_studies(
-                offset=offset,
-                fields=_RELATED_COUNTS,
-                search_filters={"ModalitiesInStudy": "US"},
+                offset=offset, fields=_RELATED_COUNTS, search_filters=dict(filters)
             ),
         )
-        for answer in answers:
-            counts = tuple(_value(answer, tag) for tag in _RELATED_COUNTS)
-            known = None if counts[1] is None else counts
-            yield StudyAnswer(str(_value(answer, _STUDY_UID)), known)
+        try:
+            for answer in answers:
+                counts = tuple(_value(answer, tag) for tag in _RELATED_COUNTS)
+                known = None if counts[1] is None else counts
+                yield StudyAnswer(str(_value(answer, _STUDY_UID)), known)
+        except NotFoundError as error:
+            raise PacsError(
+                f"there is no DICOMweb service at {self.url} (such as http://host:8042/dicom-web)"
+            ) from error
 
     def series(self, study: str, modality: str = "US") -> Iterator[str]:
         """UIDs of the series of a modality in a study.
