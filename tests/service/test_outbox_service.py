@@ -14,6 +14,7 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from archives import FakeArchive, make_fakes
+from sonoloop.errors import PacsError
 from sonoloop.records import Annotation, ImageRecord
 from sonoloop.service.delivery import DRAFTS_OFF, NOTHING, OVERTAKEN, SWITCHED_OFF, WITHDRAWN
 from sonoloop.service.outbox import (
@@ -327,6 +328,64 @@ def test_what_the_archive_changes_is_a_failure_that_names_it(site: Site) -> None
     assert site.entries()[0].problem == (
         "the archive keeps another segmentation than was sent: PatientComments differ"
     )
+
+
+def resaved(data: bytes, change: Callable[[Dataset], None]) -> bytes:
+    dataset = dcmread(io.BytesIO(data))
+    change(dataset)
+    buffer = io.BytesIO()
+    dataset.save_as(buffer)
+    return buffer.getvalue()
+
+
+def without_comments(dataset: Dataset) -> None:
+    del dataset.PatientComments
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda data: data[: len(data) // 2], "back without"),
+        (lambda data: data[:-2], "back without InstanceNumber"),
+        (lambda data: resaved(data, without_comments), "back without PatientComments"),
+    ],
+)
+def test_a_document_that_comes_back_in_part_is_asked_for_again(
+    site: Site, change: Callable[[bytes], bytes], told: str
+) -> None:
+    site.say("1.1")
+    real = site.archive.retrieve
+    site.archive.retrieve = lambda address: change(real(address))  # type: ignore[method-assign]
+    site.step()
+    first = site.entries()[0]
+    site.archive.retrieve = real  # type: ignore[method-assign]
+
+    site.drain(NOW + timedelta(seconds=2))
+
+    assert (first.state, site.states()) == ("sent", ["verified"])
+    assert told in str(first.problem)
+    assert set(site.archive.stored.values()) == {1}
+
+
+def test_what_arrived_although_the_answer_was_lost_is_not_sent_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def store_and_break_off(self: FakeArchive, study: str, instances: list[bytes]) -> None:
+        real(self, study, instances)
+        raise PacsError("the PACS broke off")
+
+    real = FakeArchive.store
+    site.say("1.1")
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeArchive, "store", store_and_break_off)
+        site.step()
+    first = site.states()
+
+    site.drain(NOW + timedelta(seconds=2))
+
+    assert (first, site.states()) == (["waiting"], ["verified"])
+    assert set(site.archive.stored.values()) == {1}
+    assert site.entries()[0].sent_at is not None
 
 
 def test_what_the_archive_adds_changes_nothing(site: Site) -> None:

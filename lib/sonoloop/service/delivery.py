@@ -77,11 +77,14 @@ class Delivery:
         if not sending:
             self._store.outbox.turn_off(entry.entry_id, reason or NOTHING)
             return "off"
-        if entry.state != "sent" or not self._is_there(sending):
+        # Of an earlier try the answer may have been lost, and not the documents.
+        may_be_there = entry.state == "sent" or entry.attempts > 0
+        arrived = may_be_there and self._is_there(sending)
+        if not arrived:
             self._send(sending)
-            self._store.outbox.mark_sent(entry.entry_id)
-            if not self._is_there(sending):
-                raise PacsError("the archive took the documents and does not give them back yet")
+        self._store.outbox.mark_sent(entry.entry_id)
+        if not (arrived or self._is_there(sending)):
+            raise PacsError("the archive took the documents and does not give them back yet")
         for name in self._store.outbox.mark_verified(entry.entry_id):
             (self._folder / name).unlink(missing_ok=True)
         return "verified"
@@ -159,16 +162,26 @@ class Delivery:
                 raise
 
     def _is_there(self, sending: Sequence[_File]) -> bool:
-        """Whether the archive has all of it, as it was sent."""
+        """Whether the archive has all of it, as it was sent.
+
+        Raises:
+            PacsError: If it cannot be asked, or gives back only a part.
+            InstanceRefusedError: If it keeps other values.
+        """
         for one in sending:
             try:
                 kept = self._archive.retrieve(one.document.address)
             except NotFoundError:
                 return False
-            changed = differences(one.data, kept)
-            if changed:
+            found = differences(one.data, kept)
+            if found.changed:
                 raise InstanceRefusedError(
                     f"the archive keeps another {one.document.kind} than was sent: "
-                    f"{', '.join(changed[:8])} differ"
+                    f"{', '.join(found.changed[:8])} differ"
+                )
+            if found.lost:
+                raise PacsError(
+                    f"the archive gives the {one.document.kind} back without "
+                    f"{', '.join(found.lost[:8])} (is it still taking it in?)"
                 )
         return True
