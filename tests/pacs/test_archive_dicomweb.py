@@ -27,11 +27,13 @@ class Archive:
     Attributes:
         answers: By the path without query; what is not there is a 404.
         sent: Bodies of requests to store.
+        locations: Where an answer that redirects points to, by its path.
     """
 
     url: str = ""
     answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
     sent: list[tuple[str, bytes]] = field(default_factory=list)
+    locations: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
 
@@ -49,6 +51,8 @@ class Handler(BaseHTTPRequestHandler):
         )
         content = told if isinstance(told, bytes) else json.dumps(told).encode()
         self.send_response(status)
+        if self.path in archive.locations:
+            self.send_header("location", archive.locations[self.path])
         self.send_header("content-type", "application/dicom+json")
         self.send_header("content-length", str(len(content)))
         self.end_headers()
@@ -118,7 +122,10 @@ class TestStoring:
         ("status", "answer", "error", "told"),
         [
             (200, failed("1.2.3", 0x0122), InstanceRefusedError, "SOP class not supported 0122H"),
-            (202, kept("1.9") | failed("1.2.3", 0xA700), InstanceRefusedError, "out of resources"),
+            (202, kept("1.9") | failed("1.2.3", 0xA700), PacsError, "out of resources A700H"),
+            (409, failed("1.2.3", 0xA7FF), PacsError, "out of resources A7FFH"),
+            (409, failed("1.2.3", 0x0110), PacsError, "processing failure 0110H"),
+            (409, failed("1.2.3", 0xA900), InstanceRefusedError, "does not match its SOP class"),
             (409, failed("1.2.3", 0x0111), InstanceRefusedError, "duplicate instance 0111H"),
             (409, failed("1.2.3", 0x1234), InstanceRefusedError, "reason 1234H"),
             (400, b"no", InstanceRefusedError, "HTTP 400"),
@@ -129,6 +136,8 @@ class TestStoring:
             (200, b"<html>", PacsError, "is no DICOMweb"),
             (200, ["x"], PacsError, "is no DICOMweb"),
             (401, b"", PacsError, "SONOLOOP_PACS_USER"),
+            (404, b"404 page not found", PacsError, "nothing that takes instances: HTTP 404"),
+            (410, b"", PacsError, "nothing that takes instances: HTTP 410"),
             (500, b"", PacsError, "HTTP 500"),
             (503, b"", PacsError, "HTTP 503"),
             (507, b"", PacsError, "HTTP 507"),
@@ -151,6 +160,44 @@ class TestStoring:
             source.store("1.2.3.2", [content])
 
         assert source.state.reachable == (error is InstanceRefusedError)
+
+    def test_of_several_failures_the_one_that_stays_is_told(
+        self, source: DicomWebSource, archive: Archive, content: bytes
+    ) -> None:
+        both = failed("1.9", 0xA700)
+        both["00081198"]["Value"] += failed("1.2.3", 0x0122)["00081198"]["Value"]
+        archive.answers["/dw/studies/1.2.3.2"] = (409, both)
+
+        with pytest.raises(InstanceRefusedError, match=r"instance 1\.2\.3: SOP class"):
+            source.store("1.2.3.2", [content])
+
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    @pytest.mark.parametrize(
+        ("location", "told"),
+        [
+            ("https://me:secret@new.example:444/dw?token=secret", "to https://new.example:444:"),
+            ("/dw/studies/moved", "has moved: HTTP"),
+            ("http://[::1", "is no DICOMweb"),
+        ],
+    )
+    def test_instances_are_not_sent_after_a_pacs_that_has_moved(
+        self,
+        source: DicomWebSource,
+        archive: Archive,
+        content: bytes,
+        *,
+        status: int,
+        location: str,
+        told: str,
+    ) -> None:
+        archive.locations["/dw/studies/1.2.3.2"] = location
+        archive.answers["/dw/studies/1.2.3.2"] = (status, b"")
+
+        with pytest.raises(PacsError, match=told) as raised:
+            source.store("1.2.3.2", [content])
+
+        assert archive.asked == ["/dw/studies/1.2.3.2"]
+        assert "secret" not in str(raised.value)
 
     @pytest.mark.parametrize(
         ("study", "data", "told"),
@@ -192,10 +239,22 @@ class TestReading:
         assert header.SpecificCharacterSet == "ISO_IR 192"
         assert archive.asked == [path]
 
+    @pytest.mark.parametrize("listed", [[], [{"0020000D": {"vr": "UI", "Value": ["1.2.3.2"]}}]])
     def test_an_image_that_has_left_has_no_header(
-        self, source: DicomWebSource, record: ImageRecord
+        self, source: DicomWebSource, archive: Archive, record: ImageRecord, listed: list[Any]
     ) -> None:
+        archive.answers["/dw/studies"] = (200, listed)
+
         with pytest.raises(NotFoundError, match="does not have this"):
+            source.header(record)
+
+    @pytest.mark.parametrize("answer", [(404, b"404 page not found"), (502, b"")])
+    def test_a_gateway_without_its_pacs_does_not_say_that_an_image_has_left(
+        self, source: DicomWebSource, archive: Archive, record: ImageRecord, answer: tuple[int, Any]
+    ) -> None:
+        archive.answers["/dw/studies"] = answer
+
+        with pytest.raises(PacsError):
             source.header(record)
 
     def test_a_study_that_is_not_there_has_no_instances(self, source: DicomWebSource) -> None:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 import requests
 from pydicom import Dataset
@@ -27,11 +28,14 @@ REFUSALS: Final[Mapping[int, str]] = {
     0x0110: "processing failure",
     0x0111: "duplicate instance",
     0x0122: "SOP class not supported",
-    0xA700: "out of resources",
     0xA900: "data set does not match its SOP class",
     0xC000: "cannot understand",
 }
 """Failure reasons (PS3.18 Table 10.5.3-1, PS3.4 Table B.2-1)."""
+
+OUT_OF_RESOURCES: Final = range(0xA700, 0xA800)
+PASSING_REASONS: Final = frozenset({0x0110, *OUT_OF_RESOURCES})
+"""Reasons that may be gone next time: the PACS failed by itself, or is full."""
 
 PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
 """Answers that may be others next time: the PACS is busy, full or broken."""
@@ -41,10 +45,14 @@ def header(qido: QidoClient, address: InstanceAddress) -> Dataset:
     """What a PACS says of an instance, without its long binary values.
 
     Raises:
-        NotFoundError: If it does not have it.
+        NotFoundError: If it does not have it, and answers otherwise.
         PacsError: If it is down or answers nonsense.
     """
-    metadata = qido.metadata(address.study, address.series, [address.instance])
+    try:
+        metadata = qido.metadata(address.study, address.series, [address.instance])
+    except NotFoundError:
+        qido.has_study(address.study)  # raises where a gateway has lost its PACS for a moment
+        raise
     if address.instance not in metadata:
         raise NotFoundError("the PACS does not have this image any more")
     with told(qido.url):
@@ -111,8 +119,9 @@ def store(qido: QidoClient, study: str, files: Sequence[bytes]) -> None:
                 "Accept": "application/dicom+json",
             },
             timeout=STORE_TIMEOUT_S,
+            allow_redirects=False,  # most would be followed by GET, without the instances
         )
-        _raise_for(answer)
+        _raise_for(answer, qido.url)
         body = answer.json() if answer.content else {}
         _check_kept(body[0] if isinstance(body, list) else body, wanted)
 
@@ -139,24 +148,44 @@ def _parts(files: Sequence[bytes], boundary: str) -> Iterator[bytes]:
     yield f"--{boundary}--\r\n".encode()
 
 
-def _raise_for(answer: requests.Response) -> None:
+def _raise_for(answer: requests.Response, url: str) -> None:
     """Tell apart what will be refused again from what may go well next time."""
-    if answer.ok or answer.status_code == 409:  # 409: all failed, the body says why
+    status = answer.status_code
+    if status == 409 or 200 <= status < 300:  # 409: all failed, the body says why
         return
-    if answer.status_code in (401, 403, 404) or answer.status_code in PASSING:
+    if 300 <= status < 400:
+        raise PacsError(
+            f"the PACS at {url} has moved{_whither(answer)}: HTTP {status} (start the server "
+            f"with the address it has now; instances are not sent after it)"
+        )
+    if status in (404, 410):
+        raise PacsError(
+            f"the PACS at {url} has nothing that takes instances: HTTP {status} (does its "
+            f"DICOMweb service offer STOW?)"
+        )
+    if status in (401, 403) or status in PASSING:
         answer.raise_for_status()
     raise InstanceRefusedError(
-        f"the PACS does not take the instance: HTTP {answer.status_code} (its log tells why)"
+        f"the PACS does not take the instance: HTTP {status} (its log tells why)"
     )
 
 
+def _whither(answer: requests.Response) -> str:
+    """Scheme and host of the new address alone: the rest of it may be no one's business."""
+    parts = urlsplit(answer.headers.get("Location", ""))
+    port = f":{parts.port}" if parts.port else ""
+    return f" to {parts.scheme}://{parts.hostname}{port}" if parts.hostname else ""
+
+
 def _check_kept(body: Mapping[str, Any], wanted: Sequence[str]) -> None:
-    for item in _items(body, _FAILED):
-        reason = _first(item, _REASON)
-        code = int(reason) if reason is not None else 0
-        raise InstanceRefusedError(
-            f"the PACS refuses instance {_first(item, _REFERENCED)}: "
-            f"{REFUSALS.get(code, 'reason')} {code:04X}H"
+    failed = [(int(_first(item, _REASON) or 0), item) for item in _items(body, _FAILED)]
+    if failed:
+        code, item = min(failed, key=lambda one: one[0] in PASSING_REASONS)  # what stays first
+        passes = code in PASSING_REASONS
+        reason = "out of resources" if code in OUT_OF_RESOURCES else REFUSALS.get(code, "reason")
+        raise (PacsError if passes else InstanceRefusedError)(
+            f"the PACS {'does not take' if passes else 'refuses'} instance "
+            f"{_first(item, _REFERENCED)}: {reason} {code:04X}H"
         )
     kept = {_first(item, _REFERENCED) for item in _items(body, _STORED)}
     missing = [uid for uid in wanted if uid not in kept]
