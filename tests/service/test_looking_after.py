@@ -137,6 +137,51 @@ def test_a_pacs_that_failed_somebody_since_the_last_look_is_shown_as_away(
     assert (scanner.state.state, scanner.state.problem) == ("unreachable", "nobody answers")
 
 
+def test_what_fails_after_a_look_is_told_and_the_look_is_repeated(
+    service: Service, until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanning, "FIRST_RETRY_S", 0.02)
+    monkeypatch.setattr(scanning, "NEWS_S", 0.02)
+    source, broken = TellingSource(), threading.Event()
+
+    def changed() -> None:
+        if broken.is_set():
+            raise StoreError("the database failed")
+
+    scanner = Scanner(cast(StudyArchive, source), service.store, rescan_s=0, changed=changed)
+    broken.set()
+    scanner.start(wait_s=20)
+    first = scanner.state
+
+    broken.clear()
+
+    until(lambda: scanner.state.state == "ready")
+    assert (first.state, first.problem) == ("unreachable", "the database failed")
+    broken.set()
+    source.news.set()
+    until(lambda: scanner.state.problem == "the database failed")
+    broken.clear()
+    until(lambda: scanner.state.state == "ready")
+    scanner.close()
+
+
+def test_looks_after_which_something_fails_come_ever_less_often(service: Service) -> None:
+    source = FlakySource()
+    source.up.set()
+
+    def changed() -> None:
+        raise StoreError("the database failed")
+
+    scanner = Scanner(cast(StudyArchive, source), service.store, rescan_s=0, changed=changed)
+
+    pauses = []
+    for _ in range(4):
+        scanner.scan()
+        pauses.append(scanner._pause_s())
+
+    assert pauses == [1, 2, 4, 8]
+
+
 def test_a_pacs_that_stays_away_is_asked_ever_less_often(service: Service) -> None:
     scanner = Scanner(cast(StudyArchive, FlakySource()), service.store, rescan_s=0)
 

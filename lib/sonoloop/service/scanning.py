@@ -85,10 +85,10 @@ class Scanner:
         """Look once."""
         summary = self._asked(lambda: self._source.scan(self._store))
         if summary is not None:
-            self._failures = 0
             self._looked = SourceState("ready", None, time.time())
             logger.info("studies scanned: %s", summary)
-        self._changed()
+        if self._told() and summary is not None:
+            self._failures = 0
 
     def _look_for_news(self) -> None:
         """Ask the source whether anything is new; says nothing where nothing is."""
@@ -96,17 +96,29 @@ class Scanner:
         if summary is not None:
             logger.info("new studies scanned: %s", summary)
         if summary is not None or self._failures:
+            self._told()
+
+    def _told(self) -> bool:
+        """Whether whoever waits for a look could do with it what they do."""
+        try:
             self._changed()
+        except SonoloopError as error:
+            self._failed(error)
+            return False
+        return True
 
     def _asked(self, look: Callable[[], ScanSummary | None]) -> ScanSummary | None:
         try:
             return look()
         except SonoloopError as error:
-            # Not an end: a PACS that is down comes back, and what is known stays usable.
-            self._failures += 1
-            self._looked = SourceState("unreachable", str(error), self._looked.scanned_at)
-            logger.warning("studies cannot be scanned: %s", error)
+            self._failed(error)
             return None
+
+    def _failed(self, error: SonoloopError) -> None:
+        # Not an end: a PACS that is down comes back, and what is known stays usable.
+        self._failures += 1
+        self._looked = SourceState("unreachable", str(error), self._looked.scanned_at)
+        logger.warning("studies cannot be scanned: %s", error)
 
     def _run(self) -> None:
         while True:

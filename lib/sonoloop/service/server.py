@@ -328,8 +328,11 @@ class Service:
         }
 
     def _looked(self) -> None:
-        self._foreign.look()
-        self._count_refusals()
+        try:
+            self._foreign.look()
+            self._count_refusals()
+        finally:
+            self.info.touch()
 
     def _count_refusals(self) -> None:
         self._refused = len(self.store.images.refusals())
