@@ -1,9 +1,11 @@
 """A DICOMweb PACS as an archive: what it is sent, and what its answers mean."""
 
+import errno
 import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sonoloop.errors import InstanceRefusedError, NotFoundError, PacsError
+from sonoloop.errors import InstanceRefusedError, NotFoundError, PacsError, StoreError
 from sonoloop.pacs.dicomweb import DicomWebSource
 from sonoloop.pacs.port import InstanceAddress
 from sonoloop.records import ImageRecord
@@ -257,6 +259,28 @@ class TestReading:
         with pytest.raises(PacsError):
             source.header(record)
 
+    def test_a_header_that_is_nested_without_end_is_told(
+        self, source: DicomWebSource, archive: Archive, record: ImageRecord
+    ) -> None:
+        path = "/dw/studies/1.2.3.2/series/1.2.3.1/instances/1.2.3/metadata"
+        archive.answers[path] = (200, b"[" * 200_000)
+
+        with pytest.raises(PacsError, match="is no DICOMweb"):
+            source.header(record)
+
+    def test_a_full_disk_is_told_and_is_no_fault_of_the_pacs(
+        self, source: DicomWebSource, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object, **__: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("tempfile.TemporaryDirectory", full)
+
+        with pytest.raises(StoreError, match="No space left on device"):
+            source.retrieve(WHERE)
+
+        assert source.state.reachable
+
     def test_a_study_that_is_not_there_has_no_instances(self, source: DicomWebSource) -> None:
         assert source.instances("1.9", "SEG") == []
 
@@ -396,7 +420,41 @@ class TestOrthancChanges:
         assert archive.asked[0] == "/changes?since=7&limit=1000"
 
     @pytest.mark.parametrize(
-        "system", [(404, ""), (401, ""), (200, b"<html>"), (200, []), (200, {"Name": "other"})]
+        ("told", "problem"),
+        [
+            ({"Changes": ["x"]}, "a change that is no JSON object"),
+            ({"Changes": [{"ChangeType": [], "ResourceType": {}}], "Done": 1}, None),
+            (b"[" * 200_000, "no JSON object"),
+        ],
+    )
+    def test_changes_that_are_none_are_told(
+        self,
+        source: DicomWebSource,
+        archive: Archive,
+        store: Store,
+        changes: list[Any],
+        *,
+        told: Any,
+        problem: str | None,
+    ) -> None:
+        source.scan(store)
+        archive.answers["/changes"] = (200, told)
+
+        with pytest.raises(PacsError, match=problem) if problem else nullcontext():
+            source.scan_news(store)
+
+        assert source.state.reachable == (problem is None)
+
+    @pytest.mark.parametrize(
+        "system",
+        [
+            (404, ""),
+            (401, ""),
+            (200, b"<html>"),
+            (200, []),
+            (200, {"Name": "other"}),
+            (200, b"[" * 200_000),
+        ],
     )
     def test_another_pacs_is_not_taken_for_orthanc(
         self, source: DicomWebSource, archive: Archive, store: Store, system: tuple[int, Any]

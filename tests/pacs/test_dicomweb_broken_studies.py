@@ -1,11 +1,12 @@
 """A PACS that fails with some of its studies, for a moment or for good."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pacs_of_studies import PacsOfStudies, serving
+from pacs_of_studies import PacsOfStudies, metadata, serving, value
 from sonoloop.errors import PacsError
 from sonoloop.pacs.dicomweb import DicomWebSource
 from sonoloop.pacs.unfinished import FIRST_PAUSE_S, MOST_TRIES, Unfinished
@@ -64,6 +65,32 @@ class TestFailures:
         assert [(one.locator, one.code) for one in summary.refused] == [("1.2.0/", "unreadable")]
         assert "failed: HTTP 500" in summary.refused[0].message
         assert source.state.reachable
+
+    @pytest.mark.parametrize("modality", [None, {"Value": {"a": 1}}, {"Value": "US"}, []])
+    def test_a_study_that_is_told_malformed_is_refused_alone(
+        self, source: DicomWebSource, pacs: PacsOfStudies, store: Store, modality: object
+    ) -> None:
+        series = {"0020000E": value("UI", "1.2.1.1"), "00080060": modality}
+        pacs.answers["/1.2.1/series"] = (200, json.dumps([series]).encode())
+
+        summary = source.scan(store)
+
+        assert [(one.locator, one.code) for one in summary.refused] == [("1.2.1/", "unreadable")]
+        assert available(store) == ALL_THREE[1:]
+
+    @pytest.mark.parametrize(
+        ("stated", "kept"), [("a\ud800b", "a?b"), ("a\0b", "a?b"), ("ab\0", "ab")]
+    )
+    def test_a_text_that_cannot_be_written_down_is_kept_without_what_it_cannot_have(
+        self, source: DicomWebSource, pacs: PacsOfStudies, store: Store, stated: str, kept: str
+    ) -> None:
+        told = metadata("1.2.1") | {"00100020": value("LO", stated)}
+        pacs.answers["/1.2.1.1.1/metadata"] = (200, json.dumps([told]).encode())
+
+        source.scan(store)
+
+        assert available(store) == ALL_THREE
+        assert store.images.get("1.2.1.1.1").patient_id == kept
 
     def test_a_study_that_fails_again_is_not_told_again(
         self, source: DicomWebSource, pacs: PacsOfStudies, store: Store

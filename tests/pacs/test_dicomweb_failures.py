@@ -173,6 +173,11 @@ class TestScanning:
             (dicom_json(["x"]), "is no DICOMweb"),
             (dicom_json([{"0020000D": ["x"]}]), "is no DICOMweb"),
             (dicom_json("x"), "is no DICOMweb"),
+            (dicom_json([{"0020000D": None}]), "is no DICOMweb"),
+            (dicom_json([{"0020000D": {"Value": {"a": 1}}}]), "is no DICOMweb"),
+            (dicom_json([{"0020000D": {"Value": {}}}]), "is no DICOMweb"),
+            (dicom_json([{"00201208": None}]), "is no DICOMweb"),
+            ((200, "application/dicom+json", b"[" * 200_000), "is no DICOMweb"),
         ],
     )
     def test_what_goes_wrong_is_told_as_a_sentence(
@@ -183,14 +188,16 @@ class TestScanning:
         with pytest.raises(PacsError, match=told):
             source.scan(store)
 
+    @pytest.mark.parametrize("uid", ["../../etc", "1.2\ud800", "1.2\0.3", "1.2.é"])
     def test_a_uid_that_could_leave_the_cache_is_refused(
-        self, source: DicomWebSource, store: Store, fake: FakePacs
+        self, source: DicomWebSource, store: Store, fake: FakePacs, uid: str
     ) -> None:
-        fake.answer = lambda path, query: dicom_json([study("../../etc")])
+        fake.answer = lambda path, query: dicom_json([study(uid)])
 
         summary = source.scan(store)
 
         assert [refusal.code for refusal in summary.refused] == ["bad_uid"]
+        assert store.images.refusals() == summary.refused
 
 
 class TestFetching:

@@ -56,7 +56,16 @@ class JsonAttributes:
     def _values(self, keyword: str) -> list[Any]:
         attribute = self.attributes.get(f"{tag_for_keyword(keyword) or 0:08X}")
         values = attribute.get("Value") if isinstance(attribute, Mapping) else None
-        return [value for value in values if value is not None] if isinstance(values, list) else []
+        if not isinstance(values, list):
+            return []
+        return [_plain(value) for value in values if value is not None]
+
+
+def _plain(value: Any) -> Any:
+    """A text without what no file or database holds: half a surrogate, a null in the middle."""
+    if not isinstance(value, str):
+        return value
+    return value.encode(errors="replace").decode().rstrip("\0").replace("\0", "?")
 
 
 def read_metadata(metadata: Mapping[str, Any]) -> ImageHeader:

@@ -244,6 +244,7 @@ class DicomWebSource:
         Raises:
             NotFoundError: If there is none.
             PacsError: If the PACS cannot be asked.
+            StoreError: If the disk of the workspace is full.
         """
         with self.watch.asking():
             return dicomweb_archive.retrieve(self._qido, address, self._cache.arriving)

@@ -10,7 +10,13 @@ from urllib.parse import urlsplit
 import requests
 from pydicom import Dataset
 
-from sonoloop.errors import ImageReadError, InstanceRefusedError, NotFoundError, PacsError
+from sonoloop.errors import (
+    ImageReadError,
+    InstanceRefusedError,
+    NotFoundError,
+    PacsError,
+    StoreError,
+)
 from sonoloop.pacs.attributes import address_of, from_json, read_attributes
 from sonoloop.pacs.port import InstanceAddress
 from sonoloop.pacs.qido import TIMEOUT_S, QidoClient, told
@@ -93,12 +99,20 @@ def retrieve(qido: QidoClient, address: InstanceAddress, folder: Path) -> bytes:
     Raises:
         NotFoundError: If the PACS does not have it.
         PacsError: If it is down or answers nonsense.
+        StoreError: If it cannot be written down.
     """
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".retrieve-") as arriving:
-        target = Path(arriving) / "instance.dcm"
-        with told(qido.url):
-            fetch(qido.session, f"{qido.url}/{path_of(address)}", target, timeout_s=TIMEOUT_S)
-        return target.read_bytes()
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".retrieve-") as arriving:
+            target = Path(arriving) / "instance.dcm"
+            with told(qido.url):
+                fetch(qido.session, f"{qido.url}/{path_of(address)}", target, timeout_s=TIMEOUT_S)
+            return target.read_bytes()
+    except PacsError:
+        raise
+    except OSError as error:
+        raise StoreError(
+            f"cannot write in {folder}: {error.strerror} (is the disk of the workspace full?)"
+        ) from error
 
 
 def store(qido: QidoClient, study: str, files: Sequence[bytes]) -> None:

@@ -3,7 +3,7 @@
 ``GET /changes?since=N`` lists what came after the change numbered N (Orthanc Book, "Changes").
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -66,10 +66,7 @@ class OrthancFeed:
         since, resources, done = self._last, set[tuple[str, str]](), False
         while not done:
             answer = self._get(f"changes?since={since}&limit={CHANGES_A_QUESTION}")
-            changes = answer.get("Changes")
-            for change in changes if isinstance(changes, list) else []:
-                if change.get("ChangeType") in _NEWS and change.get("ResourceType") in _KINDS:
-                    resources.add((_KINDS[change["ResourceType"]], str(change.get("ID"))))
+            resources.update(_news(answer.get("Changes")))
             moved, done = self._number(answer), bool(answer.get("Done", True))
             done, since = done or moved <= since, max(moved, since)
         if len(resources) > MOST_RESOURCES:
@@ -112,8 +109,18 @@ class _GoneError(PacsError):
     """Orthanc does not have a resource any more."""
 
 
+def _news(changes: object) -> Iterator[tuple[str, str]]:
+    """Kind and id of what is new, as the addresses of Orthanc have them."""
+    for change in changes if isinstance(changes, list) else []:
+        if not isinstance(change, Mapping):
+            raise PacsError("Orthanc tells a change that is no JSON object")
+        kind = _KINDS.get(str(change.get("ResourceType")))
+        if kind is not None and str(change.get("ChangeType")) in _NEWS:
+            yield kind, str(change.get("ID"))
+
+
 def _json(answer: requests.Response) -> object:
     try:
         return answer.json() if answer.ok else None
-    except ValueError:
+    except (RecursionError, ValueError):
         return None

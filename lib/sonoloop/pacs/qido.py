@@ -11,7 +11,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import requests
 from dicomweb_client.api import DICOMwebClient
@@ -32,6 +32,7 @@ _RELATED_COUNTS: Final = ("00201206", "00201208")
 """Series and instances of a study, as QIDO counts them."""
 
 Answer: TypeAlias = Mapping[str, Any]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +104,14 @@ class QidoClient:
     def _studies(self, filters: Mapping[str, str]) -> Iterator[StudyAnswer]:
         client = self._client()
         answers = self._pages(
-            _STUDY_UID,
             lambda offset: client.search_for_studies(
                 offset=offset, fields=_RELATED_COUNTS, search_filters=dict(filters)
             ),
+            lambda answer: (_uid(answer, _STUDY_UID), _counts(answer)),
         )
         try:
-            for answer in answers:
-                counts = tuple(_value(answer, tag) for tag in _RELATED_COUNTS)
-                known = None if counts[1] is None else counts
-                yield StudyAnswer(str(_value(answer, _STUDY_UID)), known)
+            for uid, counts in answers:
+                yield StudyAnswer(uid, counts)
         except NotFoundError as error:
             raise PacsError(
                 f"there is no DICOMweb service at {self.url} (such as http://host:8042/dicom-web)"
@@ -126,14 +125,14 @@ class QidoClient:
         """
         client = self._client()
         answers = self._pages(
-            _SERIES_UID,
             lambda offset: client.search_for_series(
                 study, offset=offset, search_filters={"Modality": modality}
             ),
+            lambda answer: (_uid(answer, _SERIES_UID), _value(answer, _MODALITY)),
         )
-        for answer in answers:
-            if _value(answer, _MODALITY) in (None, modality):
-                yield str(_value(answer, _SERIES_UID))
+        for uid, told_modality in answers:
+            if told_modality in (None, modality):
+                yield uid
 
     def instances(self, study: str, series: str) -> Iterator[str]:
         """UIDs of the instances of a series.
@@ -143,11 +142,11 @@ class QidoClient:
         """
         client = self._client()
         answers = self._pages(
-            _SOP_UID,
             lambda offset: client.search_for_instances(study, series, offset=offset),
+            lambda answer: (_uid(answer, _SOP_UID), None),
         )
-        for answer in answers:
-            yield str(_value(answer, _SOP_UID))
+        for uid, _ in answers:
+            yield uid
 
     def metadata(self, study: str, series: str, instances: Sequence[str]) -> dict[str, Answer]:
         """Metadata of instances of one series, by SOPInstanceUID; those that left are missing.
@@ -176,16 +175,23 @@ class QidoClient:
             self._local.client, self._local.session = client, session
         return client
 
-    def _pages(self, key: str, ask: Callable[[int | None], Sequence[Any]]) -> Iterator[Answer]:
-        """All answers, each once; ends also when a PACS knows no offset and repeats itself."""
+    def _pages(
+        self, ask: Callable[[int | None], Sequence[Any]], read: Callable[[Answer], tuple[str, _T]]
+    ) -> Iterator[tuple[str, _T]]:
+        """All answers, each once; ends also when a PACS knows no offset and repeats itself.
+
+        Args:
+            ask: For the answers from an offset on.
+            read: UID of an answer, without which it is passed over, and what else is wanted of it.
+        """
         seen: set[str] = set()
         received = 0
         while True:
             with told(self.url):
                 page = [_object(answer) for answer in ask(received or None)]
-                new = {str(_value(answer, key)): answer for answer in page if _value(answer, key)}
-            new = {uid: answer for uid, answer in new.items() if uid not in seen}
-            yield from new.values()
+                found = dict(map(read, page))
+            new = {uid: rest for uid, rest in found.items() if uid and uid not in seen}
+            yield from new.items()
             seen.update(new)
             received += len(page)
             if not new or len(page) < SMALLEST_CAP:
@@ -210,7 +216,14 @@ def told(url: str) -> Iterator[None]:
         raise PacsError(
             f"the PACS at {url} cannot be reached (is it running, is the address right?)"
         ) from error
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (
+        AttributeError,
+        IndexError,
+        KeyError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise PacsError(
             f"the PACS at {url} answers what is no DICOMweb (is the address that of its "
             f"DICOMweb service, such as http://host:8042/dicom-web?)"
@@ -238,5 +251,17 @@ def _object(answer: object) -> Answer:
 
 
 def _value(answer: Answer, tag: str) -> Any:
-    values = answer.get(tag, {}).get("Value") or [None]
-    return values[0]
+    values = answer.get(tag, {}).get("Value", [])
+    if not isinstance(values, list):
+        raise TypeError(f"the values of {tag} are no list")
+    return values[0] if values else None
+
+
+def _uid(answer: Answer, tag: str) -> str:
+    """A UID, or what stands in its place; fit to be told and written down in any case."""
+    return str(_value(answer, tag) or "").encode("ascii", "replace").decode().replace("\0", "?")
+
+
+def _counts(answer: Answer) -> tuple[Any, ...] | None:
+    counts = tuple(_value(answer, tag) for tag in _RELATED_COUNTS)
+    return None if counts[1] is None else counts
