@@ -15,7 +15,7 @@ import pytest
 
 from sonoloop.errors import InstanceRefusedError, NotFoundError, PacsError, StoreError
 from sonoloop.pacs.dicomweb import DicomWebSource
-from sonoloop.pacs.port import InstanceAddress
+from sonoloop.pacs.port import InstanceAddress, ScanSummary
 from sonoloop.records import ImageRecord
 from sonoloop.store import Store
 
@@ -389,6 +389,22 @@ class TestOrthancChanges:
         ]
         assert not any("ab-2" in path or "x" in path for path in archive.asked)
 
+    def test_a_database_made_anew_has_everything_looked_at_once(
+        self, source: DicomWebSource, archive: Archive, store: Store, changes: list[Any]
+    ) -> None:
+        source.scan(store)
+        archive.answers["/changes"] = (200, {"Changes": changes, "Done": True, "Last": 3})
+        archive.asked.clear()
+
+        first, second = source.scan_news(store), source.scan_news(store)
+
+        assert (first, second) == (ScanSummary(), None)
+        assert [path.partition("&")[0] for path in archive.asked if "/dw" not in path] == [
+            "/changes?since=7",
+            "/changes?since=3",
+        ]
+        assert any(path.startswith("/dw/studies?") for path in archive.asked)
+
     def test_too_much_that_is_new_is_looked_for_everywhere(
         self, source: DicomWebSource, archive: Archive, store: Store, changes: list[Any]
     ) -> None:
@@ -423,7 +439,8 @@ class TestOrthancChanges:
         ("told", "problem"),
         [
             ({"Changes": ["x"]}, "a change that is no JSON object"),
-            ({"Changes": [{"ChangeType": [], "ResourceType": {}}], "Done": 1}, None),
+            ({"Changes": [{"ChangeType": [], "ResourceType": {}}], "Last": 9}, None),
+            ({"Changes": [], "Done": True}, "the number of its last change"),
             (b"[" * 200_000, "no JSON object"),
         ],
     )

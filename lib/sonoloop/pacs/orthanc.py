@@ -58,7 +58,10 @@ class OrthancFeed:
         self._last = self._number(self._get("changes?last"))
 
     def studies(self) -> set[str] | None:
-        """Studies in which something is new; None when these are too many to be told.
+        """Studies in which something is new; None when only a look at everything can tell.
+
+        That is when they are too many, and when Orthanc counts from the start again, since its
+        database was made anew.
 
         Raises:
             PacsError: If the PACS cannot be asked.
@@ -68,6 +71,9 @@ class OrthancFeed:
             answer = self._get(f"changes?since={since}&limit={CHANGES_A_QUESTION}")
             resources.update(_news(answer.get("Changes")))
             moved, done = self._number(answer), bool(answer.get("Done", True))
+            if moved < self._last:
+                self._last = moved
+                return None
             done, since = done or moved <= since, max(moved, since)
         if len(resources) > MOST_RESOURCES:
             self._last = since
@@ -102,7 +108,9 @@ class OrthancFeed:
     @staticmethod
     def _number(answer: Mapping[str, Any]) -> int:
         last = answer.get("Last")
-        return last if isinstance(last, int) else 0
+        if not isinstance(last, int):
+            raise PacsError("Orthanc does not tell the number of its last change")
+        return last
 
 
 class _GoneError(PacsError):
