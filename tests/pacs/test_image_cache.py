@@ -178,12 +178,18 @@ def test_what_was_just_asked_for_stays_however_full_it_is(
 
 def test_what_died_on_its_way_is_removed(folder: Path, clock: Clock) -> None:
     cache = ImageCache(folder, clock=clock)
+    cache.tidy()
     (cache.arriving / "left.dcm").write_bytes(SECRET.encode())
-    clock.now = (cache.arriving / "left.dcm").stat().st_mtime + LATER
+    (cache.arriving / ".retrieve-left").mkdir()
+    (cache.arriving / ".retrieve-left" / "instance.dcm").write_bytes(SECRET.encode())
+    clock.now = (cache.arriving / ".retrieve-left").stat().st_mtime
+    cache.tidy()
+    spared = files_of(folder)
+    clock.now += LATER
 
     cache.tidy()
 
-    assert files_of(folder) == []
+    assert (len(spared), list(cache.arriving.iterdir())) == (2, [])
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

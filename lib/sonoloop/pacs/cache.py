@@ -7,6 +7,7 @@ the folder outgrows its limit; it is fetched again when somebody wants it.
 import logging
 import os
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -106,8 +107,8 @@ class ImageCache:
             StoreError: If the folder cannot be read or written.
         """
         try:
+            self._clear_arriving()
             if not self._has_looked:
-                self._clear_arriving()
                 for kept in self._files():
                     if not is_anonymous(kept.path):
                         self._migrate(kept.path)
@@ -140,7 +141,11 @@ class ImageCache:
     def _clear_arriving(self) -> None:
         """Remove what died on the way with its process, yet not what another process awaits."""
         for path in self.arriving.iterdir():
-            if path.is_file() and self._clock() - path.stat().st_mtime > SPARED_S:
+            if self._clock() - path.stat().st_mtime <= SPARED_S:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
                 path.unlink(missing_ok=True)
 
     def _make_room(self) -> None:
