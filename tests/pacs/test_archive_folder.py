@@ -7,7 +7,7 @@ from typing import Any
 import pydicom
 import pytest
 
-from sonoloop.errors import InstanceRefusedError, NotFoundError, PacsError
+from sonoloop.errors import InstanceRefusedError, NotFoundError, PacsError, StoreError
 from sonoloop.exporting.pictures import KeptPictures
 from sonoloop.pacs import received
 from sonoloop.pacs.folder import FolderSource
@@ -382,6 +382,17 @@ class TestStoring:
             source.store("1.2.9.2", [content])
 
         assert not any(workspace.rglob("*.dcm"))
+
+
+def test_an_index_that_is_damaged_is_told_without_where_it_lies(
+    source: FolderSource, store: Store
+) -> None:
+    WorkspacePaths(store.paths.root).instances.write_bytes(b"no database" * 100)
+
+    with pytest.raises(StoreError, match="delete it") as raised:
+        source.instances("1.2", "US")
+
+    assert str(store.paths.root) not in str(raised.value)
 
 
 def test_the_index_is_for_its_owner_alone(source: FolderSource, store: Store) -> None:

@@ -48,7 +48,7 @@ def clinic(make_module_site: Callable[..., AbstractContextManager[Any]]) -> Iter
         write(studies / "b.dcm", "1.2.4", patient_name="Müller^Änne", study_date="20260203",
               patient_id="p2", frames=3, colour=True, jpeg_quality=90)  # fmt: skip
         write(studies / "c.dcm", "1.2.5", patient_name="Roe^Richard", study_date="20260304",
-              patient_id="p3", study_description="US BREAST RIGHT")  # fmt: skip
+              patient_id="p3", study_description="{US BREAST RIGHT")  # fmt: skip
         site.service.scanner.scan()
         yield site
 
@@ -87,7 +87,10 @@ class TestSearching:
             ({"00100020": "p2"}, ["1.2.4.2"]),
             ({"PatientID": "*"}, ["1.2.5.2", "1.2.4.2", "1.2.3.2"]),
             ({"PatientID": ""}, ["1.2.5.2", "1.2.4.2", "1.2.3.2"]),
-            ({"StudyDescription": "US BREAST*"}, ["1.2.5.2", "1.2.3.2"]),
+            ({"StudyDescription": "US BREAST*"}, ["1.2.3.2"]),
+            ({"StudyDescription": "*US BREAST*"}, ["1.2.5.2", "1.2.3.2"]),
+            ({"StudyDescription": "{US*"}, ["1.2.5.2"]),
+            ({"PatientName": "{*"}, []),
             ({"StudyDescription": "*left*"}, ["1.2.3.2"]),
             ({"AccessionNumber": "A 1"}, ["1.2.3.2"]),
             ({"StudyDate": "20260203"}, ["1.2.4.2"]),
@@ -141,6 +144,8 @@ class TestSearching:
             ("studies", {"Manufacturer": "x"}, "cannot be asked for here"),
             ("studies", {"Modality": "US"}, "is told of series, not of studies"),
             ("studies", {"PatientName": "x" * 2000}, "is longer than"),
+            ("studies", {"ModalitiesInStudy": "\\"}, "names no modality"),
+            ("instances", {"ModalitiesInStudy": ",,"}, "names no modality"),
             ("studies/1..2/series", {}, "is no UID"),
             ("studies/%2e%2e/series", {}, "is no UID"),
             ("studies/1.2/series/a%2Fb/instances", {}, "is no UID|there is nothing"),

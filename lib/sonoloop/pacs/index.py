@@ -93,7 +93,7 @@ class InstanceIndex:
                 yield connection
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
-                f"the index of DICOM instances {self._path} cannot be used: {error} "
+                f"the index of DICOM instances {self._path.name} cannot be used: {error} "
                 f"(delete it, it is made anew)"
             ) from error
 

@@ -55,19 +55,21 @@ class Condition:
         """A condition on the tables ``studies``, ``series`` and ``instances``, and its values."""
         if self.keyword == MODALITIES_IN_STUDY:
             other = "SELECT modality FROM series m WHERE m.study = studies.study"
-            names = self._list()
+            names = self.listed
             return f"({' OR '.join(f'? IN ({other})' for _ in names)})", names
         if self.keyword in UID_COLUMNS:
             column = UID_COLUMNS[self.keyword]
-            return f"{self.level}.{column} IN ({_marks(self._list())})", self._list()
+            return f"{self.level}.{column} IN ({_marks(self.listed)})", self.listed
         tag = f"{tag_for_keyword(self.keyword) or 0:08X}"
         found = f"""json_extract({self.level}.attributes, '$."{tag}".Value[0]')"""
         vr = dictionary_VR(tag)
         if vr in _LENGTHS:
             return _between(found, self.value, _LENGTHS[vr])
-        return f"told({found}, ?)", [self.value]
+        return f"{'named' if vr == 'PN' else 'told'}({found}, ?)", [self.value]
 
-    def _list(self) -> list[str]:
+    @property
+    def listed(self) -> list[str]:
+        """The values of a list of them."""
         return [value for value in re.split(r"[,\\]", self.value) if value]
 
 
@@ -116,17 +118,32 @@ def told(stored: str | int | float | None, pattern: str) -> bool:
     """Whether a stored value is what a pattern with ``*`` and ``?`` asks for.
 
     Args:
-        stored: The value as SQLite extracts it: a name is a JSON object of its groups.
+        stored: The value as SQLite extracts it.
         pattern: As it was asked for.
 
     Example:
-        >>> told('{"Alphabetic": "Doe^Jane"}', "doe*"), told("US BREAST", "*BREAST")
+        >>> told("US BREAST", "*BREAST"), told("{left breast", "{*")
         (True, True)
         >>> told(None, "*"), told(None, "x"), told(12, "12")
         (True, False, True)
     """
-    asked = pattern.rstrip("^ ").casefold()
-    return any(_fits(text.casefold(), asked) for text in _texts(stored))
+    text = "" if stored is None else str(stored).rstrip()
+    return _fits(text.casefold(), pattern.rstrip("^ ").casefold())
+
+
+def named(stored: str | None, pattern: str) -> bool:
+    """Whether one of the groups of a name is what a pattern asks for.
+
+    Args:
+        stored: The JSON object of the groups (PS3.18 F.2.2).
+        pattern: As it was asked for.
+
+    Example:
+        >>> named('{"Alphabetic": "Doe^Jane^^"}', "doe*"), named(None, "doe*")
+        (True, False)
+    """
+    groups = json.loads(stored).values() if stored else ()
+    return any(told(str(group).rstrip("^ "), pattern) for group in groups or ("",))
 
 
 def _fits(text: str, pattern: str) -> bool:
@@ -146,13 +163,6 @@ def _fits(text: str, pattern: str) -> bool:
         else:
             return False
     return not pattern[place:].strip("*")
-
-
-def _texts(stored: str | int | float | None) -> Sequence[str]:
-    if isinstance(stored, str) and stored.startswith("{"):
-        groups = json.loads(stored).values()
-        return [str(group).rstrip("^ ") for group in groups] or [""]
-    return [str(stored).rstrip() if stored is not None else ""]
 
 
 def _condition(level: Level, name: str, value: str) -> list[Condition]:
@@ -194,6 +204,10 @@ def _check(condition: Condition) -> None:
                 raise InvalidRequestError(
                     f"{condition.keyword} {uid[:70]!r} is no UID (digits, dots; at most 64)"
                 )
+    if condition.keyword == MODALITIES_IN_STUDY and not condition.listed:
+        raise InvalidRequestError(
+            f"{condition.keyword} {condition.value[:40]!r} names no modality (such as US)"
+        )
     if vr in _LENGTHS and not re.fullmatch(r"[0-9.]*(-[0-9.]*)?", condition.value):
         raise InvalidRequestError(
             f"{condition.keyword} {condition.value[:40]!r} is no date, time or range of them "

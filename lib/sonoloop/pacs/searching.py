@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sonoloop.pacs.attributes import UTF_8
 from sonoloop.pacs.index import InstanceIndex, number_of
-from sonoloop.pacs.matching import Level, Query, told
+from sonoloop.pacs.matching import Level, Query, named, told
 
 _TABLES: Final[dict[Level, str]] = {
     "studies": "studies",
@@ -53,6 +53,7 @@ def search(index: InstanceIndex, query: Query, root: str) -> list[dict[str, Any]
     )
     with index.connection() as connection:
         connection.create_function("told", 2, told, deterministic=True)
+        connection.create_function("named", 2, named, deterministic=True)
         rows = connection.execute(statement, (*values, query.limit, query.offset)).fetchall()
         return [_answer(connection, row, root) for row in rows]
 
