@@ -22,6 +22,7 @@ STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 FRAMES_STORED = "multipart/related; type=application/octet-stream; transfer-syntax=*"
 SERIES = "studies/1.2.3.2/series/1.2.3.1"
 INSTANCE = f"{SERIES}/instances/1.2.3"
+CINE = "studies/1.2.4.2/series/1.2.4.1/instances/1.2.4"
 
 
 def write(path: Path, uid: str, *, frames: int = 0, colour: bool = False, **facts: Any) -> None:
@@ -271,6 +272,8 @@ class TestRetrieving:
             (f"{INSTANCE}/frames/x", FRAMES_STORED, 400, "frames are numbers"),
             (f"{INSTANCE}/frames/1,,2", FRAMES_STORED, 400, "frames are numbers"),
             (f"{INSTANCE}/frames/2", FRAMES_STORED, 404, "there is no frame 2"),
+            (f"{INSTANCE}/frames/1,3,2", FRAMES_STORED, 404, "there is no frame 3"),
+            (f"{CINE}/frames/1,4", "*/*", 404, "there is no frame 4"),
             (f"{INSTANCE}/frames/9/rendered", "*/*", 404, "there is no frame 9"),
             (f"{INSTANCE}/rendered?viewport=0,5", "*/*", 400, "viewport must be"),
             (f"{INSTANCE}/rendered?viewport=a", "*/*", 400, "viewport must be"),

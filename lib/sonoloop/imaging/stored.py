@@ -64,6 +64,16 @@ def read_stored_frame(path: Path, frame: int) -> StoredFrame:
         return StoredFrame(data, str(syntax))
 
 
+def frame_count(path: Path) -> int:
+    """Number of frames that a DICOM file with pixels says it has.
+
+    Raises:
+        ImageReadError: If the file cannot be read, or the number is absurd.
+    """
+    with _open(path) as (_, parsed):
+        return _frame_count(parsed)
+
+
 def read_picture_of(path: Path, frame: int) -> npt.NDArray[np.uint8]:
     """One frame as it is looked at: (H, W) grey or (H, W, 3) RGB, dark on 0.
 

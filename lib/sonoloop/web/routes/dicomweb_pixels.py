@@ -12,7 +12,12 @@ from fastapi import APIRouter, Query, Request, Response
 from PIL import Image
 
 from sonoloop.errors import ImageReadError, InvalidRequestError, NotAcceptableError, NotFoundError
-from sonoloop.imaging.stored import read_picture_of, read_plain_frame, read_stored_frame
+from sonoloop.imaging.stored import (
+    frame_count,
+    read_picture_of,
+    read_plain_frame,
+    read_stored_frame,
+)
 from sonoloop.pacs.transcode import EXPLICIT_LITTLE_ENDIAN, syntax_of
 from sonoloop.web import multipart
 from sonoloop.web.accepting import MediaRange, accepted, require, takes_plain, takes_stored
@@ -61,7 +66,9 @@ def frames(numbers: str, request: Request, archive: Archive) -> Response:
         told = f"{kind}; transfer-syntax={stored if stored in KINDS else EXPLICIT_LITTLE_ENDIAN}"
     else:
         told = f"{OCTETS}; transfer-syntax={EXPLICIT_LITTLE_ENDIAN}"
-    first = _frame(path, wanted_numbers[0], as_stored=as_stored)  # what goes wrong is told as such
+    # What goes wrong is told as such only before the answer begins.
+    _check_has(path, max(wanted_numbers))
+    first = _frame(path, wanted_numbers[0], as_stored=as_stored)
 
     def parts() -> Iterator[multipart.Part]:
         yield told, [first]
@@ -69,6 +76,12 @@ def frames(numbers: str, request: Request, archive: Archive) -> Response:
             yield told, [_frame(path, number, as_stored=as_stored)]
 
     return parts_reply(kind, parts())
+
+
+def _check_has(path: Path, number: int) -> None:
+    count = frame_count(path)
+    if number > count:
+        raise NotFoundError(f"there is no frame {number} (frames are 1 to {count})")
 
 
 def _form(ranges: list[MediaRange], stored: str) -> tuple[str, bool]:
