@@ -235,6 +235,26 @@ def test_an_archive_that_somebody_saw_answering_is_not_kept_waiting(site: Site) 
     assert site.states() == ["verified"]
 
 
+def test_a_clock_that_is_set_back_delays_nothing(site: Site) -> None:
+    site.archive.away = True
+    site.say("1.1")
+    site.step()
+    site.archive.away = False
+    earlier = NOW - timedelta(days=1)
+
+    site.drain(earlier)
+
+    assert site.states() == ["verified"]
+
+
+def test_what_was_said_before_the_clock_was_set_back_is_not_held_up(site: Site) -> None:
+    site.say("1.1")
+
+    site.drain(NOW - timedelta(days=1))
+
+    assert site.states() == ["verified"]
+
+
 def test_pauses_differ_so_that_servers_do_not_come_back_all_at_once() -> None:
     assert pause_after(3, lambda: 0.5) == 3.0
     assert pause_after(40, lambda: 1.0) == 30.0

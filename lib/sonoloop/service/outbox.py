@@ -139,11 +139,12 @@ class Outbox:
 
     def step(self, now: datetime) -> float:
         """Try one entry; seconds until the next step, 0 for at once."""
-        if self._resume_at is not None and now < self._resume_at and not self._is_back():
-            return min(LOOK_S, (self._resume_at - now).total_seconds())
+        left_s = (self._resume_at - now).total_seconds() if self._resume_at else 0.0
+        if 0.0 < left_s <= LONGEST_PAUSE_S and not self._is_back():  # more: the clock was set back
+            return min(LOOK_S, left_s)
         if self._settings.write_drafts:
             self._store.outbox.queue_standing("original")
-        entry = self._store.outbox.due(now)
+        entry = self._store.outbox.due(now, longest_pause=timedelta(seconds=LONGEST_PAUSE_S))
         if entry is None:
             self._warm_up(now)
             upcoming = self._store.outbox.next_due()

@@ -5,7 +5,7 @@ decided once and kept, so that whatever is sent twice is the same instance.
 """
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import exists, func, select, update
@@ -108,12 +108,19 @@ class Outbox:
                 raise NotFoundError(f"unknown entry {entry_id} of the outbox")
             return entry_of(*found)
 
-    def due(self, at: datetime) -> OutboxEntry | None:
+    def due(self, at: datetime, *, longest_pause: timedelta | None = None) -> OutboxEntry | None:
         """The entry to try at an instant: those that went wrong least, then the oldest, first.
 
         None of an image of which an earlier annotation is still under way.
+
+        Args:
+            at: The instant.
+            longest_pause: What waits for longer than this is due: the clock was set back.
         """
-        query = _joined().where(_UNBLOCKED, OutboxRow.next_attempt_at <= at)
+        is_due = OutboxRow.next_attempt_at <= at
+        if longest_pause is not None:
+            is_due |= OutboxRow.next_attempt_at > at + longest_pause
+        query = _joined().where(_UNBLOCKED, is_due)
         query = query.order_by(OutboxRow.attempts, OutboxRow.annotation).limit(1)
         with self._database.reading() as session:
             found = session.execute(query).tuples().first()
