@@ -193,6 +193,21 @@ def test_a_pacs_that_stays_away_is_asked_ever_less_often(service: Service) -> No
     assert pauses == [1, 2, 4, 8, 16, 30, 30]
 
 
+def test_a_look_after_which_the_database_fails_shows_in_what_clients_are_told(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise StoreError("the database failed")
+
+    service.info.get()
+    monkeypatch.setattr(service.store.images, "refusals", broken)
+
+    service.scanner.scan()
+
+    source = service.info.get()["sonoloop"]["source"]
+    assert (source["state"], source["problem"]) == ("unreachable", "the database failed")
+
+
 def test_new_studies_are_found_and_refused_files_counted(service: Service, studies: Path) -> None:
     (studies / "new.png").write_bytes((studies / "img0.png").read_bytes())
     (studies / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
