@@ -332,6 +332,8 @@ test("what one account drew is not submitted under another's name", async () => 
   assert.equal(session.state.reader, "ben");
   assert.match(session.state.message.text, /anna/);
 
+  await settled();
+  assert.deepEqual(api.asked.filter((name) => name === "lend").length, 1, "nor is it lent to him");
   await session.submit();
   assert.equal(api.saved.length, 0, "not at the second attempt either");
   assert.deepEqual(marked(viewer.read("a")), [8, 9, 20]);

@@ -162,9 +162,10 @@ export class Desk {
    * @param {Work} work
    */
   #lend(work) {
-    if (work.lent || work.submitted || work.skipped) return;
+    const { reader } = this.review.state;
+    if (work.lent || work.submitted || work.skipped || work.author !== reader) return;
     work.lent = true;
-    this.review.api.lend(work.imageId, this.review.state.reader).catch((error) => {
+    this.review.api.lend(work.imageId, reader).catch((error) => {
       if (this.current === work && error.status === 409) this.review.say("info", `Others may see this image too: ${error.message}`);
     });
   }
