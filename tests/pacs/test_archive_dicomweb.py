@@ -3,16 +3,16 @@
 import errno
 import json
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from loopback import loopback
 from sonoloop.errors import InstanceRefusedError, NotFoundError, PacsError, StoreError
 from sonoloop.pacs.dicomweb import DicomWebSource
 from sonoloop.pacs.port import InstanceAddress, ScanSummary
@@ -70,14 +70,8 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def archive() -> Iterator[Archive]:
     fake = Archive()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.archive = fake  # type: ignore[attr-defined]
-        fake.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with loopback(Handler, archive=fake) as fake.url:
         yield fake
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

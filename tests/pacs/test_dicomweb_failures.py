@@ -2,17 +2,17 @@
 
 import json
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from loopback import loopback
 from sonoloop.errors import ConfigError, NotFoundError, PacsError, StoreError
 from sonoloop.imaging.read import read_header
 from sonoloop.pacs import wado
@@ -65,13 +65,9 @@ def fake() -> Iterator[FakePacs]:
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        pacs.url = f"http://127.0.0.1:{server.server_address[1]}/dicom-web"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with loopback(Handler) as address:
+        pacs.url = f"{address}/dicom-web"
         yield pacs
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -5,12 +5,13 @@ Study ``1.2.5`` holds series ``1.2.5.1`` with instance ``1.2.5.1.1``.
 
 import contextlib
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from loopback import loopback
 
 ULTRASOUND_IMAGE = "1.2.840.10008.5.1.4.1.1.6.1"
 
@@ -101,10 +102,6 @@ def serving(*studies: str) -> Iterator[PacsOfStudies]:
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        pacs.url = f"http://127.0.0.1:{server.server_address[1]}/dicom-web"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with loopback(Handler) as address:
+        pacs.url = f"{address}/dicom-web"
         yield pacs
-        server.shutdown()
-        thread.join()

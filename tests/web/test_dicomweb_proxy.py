@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 from dicomweb_client.api import DICOMwebClient
 
 from forwarding import proxy_to
+from loopback import loopback
 from sonoloop.imaging.write_dicom import UltrasoundDicom, write_ultrasound_dicom
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -94,14 +95,9 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def pacs() -> Iterator[FakePacs]:
     fake = FakePacs()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.pacs = fake  # type: ignore[attr-defined]
-        fake.url = f"http://127.0.0.1:{server.server_address[1]}/dw"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with loopback(Handler, pacs=fake) as address:
+        fake.url = f"{address}/dw"
         yield fake
-        server.shutdown()
-        thread.join()
 
 
 Open = Callable[..., AbstractContextManager[Any]]
