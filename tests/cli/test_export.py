@@ -112,6 +112,22 @@ def test_a_workspace_goes_out_and_comes_in_again(
     assert (tmp_path / "again" / "studies" / "img0.png").is_file()
 
 
+def test_a_backup_without_some_pictures_fails_and_says_how_many(
+    workspace: Path, studies: Path, tmp_path: Path
+) -> None:
+    (studies / "img1.png").unlink()
+
+    result = run(
+        "export", "--workspace", workspace, "--out", tmp_path / "one.zip", "--images", "copy",
+        "--studies", studies,
+    )  # fmt: skip
+
+    assert result.exit_code == 1
+    assert "1 pictures are not in" in result.output
+    assert "SONOLOOP_PACS_USER" in result.output
+    assert (tmp_path / "one.zip").is_file()
+
+
 def test_an_export_is_in_the_event_log(workspace: Path, tmp_path: Path) -> None:
     run("export", "--workspace", workspace, "--out", tmp_path / "one.zip")
 

@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from sonoloop.cli.console import errors_told, out, progress_bar
 from sonoloop.cli.history import DatabaseOption, WorkspaceOption, open_existing
-from sonoloop.errors import ConfigError
+from sonoloop.errors import ArchiveError, ConfigError
 from sonoloop.exporting.archive import write_archive
 from sonoloop.exporting.cases import (
     Case,
@@ -81,7 +81,8 @@ def export(
 ) -> None:
     """Export a workspace as one file, or its labels for other programs.
 
-    Works while a server runs.
+    Works while a server runs. Status 1 where pictures that were to be copied are not there: the
+    archive is written, and incomplete.
 
     Examples:
     sonoloop export --workspace workspace --out backup.zip --images copy --studies studies
@@ -98,12 +99,16 @@ def export(
                     store, to, images=images.value, path_of=path_of, report=_reporter(bar, to)
                 )
             _tell(manifest, to)
+            _tell_missing(manifest)
             told: dict[str, Any] = {"images": manifest.images, "files": len(manifest.entries)}
         else:
             count = _write_labels(form, _cases(store, path_of, reader, all_revisions), to, folds)
             out.print(f"{count} cases in {to}", highlight=False, soft_wrap=True)
+            manifest = None
             told = {"cases": count} | ({"reader": reader} if reader else {})
         store.events.append("export", actor=ACTOR, details={"format": form.value} | told)
+        if manifest and manifest.missing:
+            raise _incomplete(manifest, to)
 
 
 def restore(
@@ -123,6 +128,7 @@ def restore(
                 archive, workspace, url=database, report=_reporter(bar, archive)
             )
         _tell(manifest, workspace)
+        _tell_missing(manifest)
 
 
 def _reporter(bar: Progress, target: Path) -> Any:
@@ -162,9 +168,20 @@ def _tell(manifest: Manifest, target: Path) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _tell_missing(manifest: Manifest) -> None:
     if manifest.missing:
         out.print(
             f"{len(manifest.missing)} pictures were not there, such as {manifest.missing[0]}",
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _incomplete(manifest: Manifest, to: Path) -> ArchiveError:
+    return ArchiveError(
+        f"{len(manifest.missing)} pictures are not in {to}, everything else is (name with "
+        f"--studies the folder or PACS they come from; where a PACS asks who calls, give "
+        f"SONOLOOP_PACS_USER and SONOLOOP_PACS_PASSWORD in the environment; then export again)"
+    )
