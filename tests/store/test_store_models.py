@@ -1,10 +1,13 @@
+import errno
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sonoloop.errors import ConflictError, ModelError, NotFoundError
+from sonoloop.errors import ConflictError, ModelError, NotFoundError, StoreError
 from sonoloop.store import Store
 
 Register = Callable[..., Any]
@@ -44,6 +47,19 @@ class TestRegistering:
         (folder / missing).unlink()
 
         with pytest.raises(ModelError, match=f"has no {missing}"):
+            store.models.register(card("seg-1"), folder)
+
+        assert list(store.paths.models.iterdir()) == []
+
+    def test_a_full_disk_is_told_and_nothing_is_left(
+        self, store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: Any, **__: Any) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(shutil, "copyfile", full)
+
+        with pytest.raises(StoreError, match=r"No space left on device.*make room"):
             store.models.register(card("seg-1"), folder)
 
         assert list(store.paths.models.iterdir()) == []

@@ -55,8 +55,8 @@ class Models(Publications):
             return self._list(row, incoming)
         except OSError as error:
             raise StoreError(
-                f"cannot copy the model to {self._paths.models}: {error.strerror} "
-                f"(nothing was registered)"
+                f"cannot copy the model to {self._paths.models}: {_reason(error)} "
+                f"(nothing was registered; make room there, or let this user write there)"
             ) from error
         finally:
             shutil.rmtree(incoming, ignore_errors=True)
@@ -114,6 +114,13 @@ class Models(Publications):
                 model_record(row, self._paths.models, serving=serving is not None)
                 for row, serving in session.execute(query).tuples()
             ]
+
+
+def _reason(error: OSError) -> str:
+    """What the system says; of a tree that was copied, what it says of the first file."""
+    if isinstance(error, shutil.Error):
+        return str(error.args[0][0][2])
+    return error.strerror or str(error)
 
 
 def _row_from(card: Mapping[str, Any]) -> ModelRow:
