@@ -151,6 +151,9 @@ def test_a_warm_start_names_its_parent(models: tuple[Path, Path], tmp_path: Path
         (["evaluate", "--data", str(MANIFEST), "--out", "o", "--layout", "x"], "unknown layout"),
         (["serve", "--studies", "absent"], "there is no such folder"),
         (["serve", "--studies", ".", "--port", "99999"], "port must be in"),
+        (["serve", "--studies", ".", "--port", "0", "--workspace", "/dev/null"], "is a file"),
+        (["serve", "--studies", ".", "--port", "0", "--workspace", "/dev/null/x"], "is a file"),
+        (["history", "x", "--workspace", "/dev/null/x"], "no workspace '/dev/null/x'"),
         (["serve", "--studies", ".", "--host", "0.0.0.0"], "can be reached from other machines"),  # noqa: S104
     ],
 )

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import shutil
+import stat
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -144,6 +146,28 @@ def test_an_archive_moves_a_workspace_to_postgresql_and_back(
     with pytest.raises(StoreError, match="holds rows already"):
         restore(tmp_path / "one.zip", tmp_path / "twice", url=url)
     assert not (tmp_path / "twice").exists()
+
+
+def test_archive_and_workspace_are_for_their_user_alone(full: Store, tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        write_archive(full, tmp_path / "one.zip")
+        restore(tmp_path / "one.zip", tmp_path / "again")
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE((tmp_path / "one.zip").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "again").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "again" / "sonoloop.db").stat().st_mode) == 0o600
+
+
+def test_an_archive_that_cannot_be_written_or_read_is_told(full: Store, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StoreError, match="cannot be written: Not a directory"):
+        write_archive(full, tmp_path / "file" / "one.zip")
+    with pytest.raises(ArchiveError, match="cannot be read: Is a directory"):
+        restore(tmp_path, tmp_path / "again")
 
 
 def test_a_workspace_that_is_there_is_not_touched(full: Store, tmp_path: Path) -> None:

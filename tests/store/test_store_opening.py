@@ -1,4 +1,7 @@
+import errno
+import os
 import sqlite3
+import stat
 import subprocess
 import sys
 import traceback
@@ -18,6 +21,7 @@ from sonoloop.errors import StoreError
 from sonoloop.store import Store
 from sonoloop.store.database import Database
 from sonoloop.store.migrate import MIGRATIONS, REVISIONS
+from sonoloop.store.paths import refusals_told
 from sonoloop.store.tables import Base
 
 
@@ -174,6 +178,43 @@ def test_a_workspace_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match="cannot be made"):
         Store.open(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("number", "cure"),
+    [
+        (errno.EROFS, "read-only"),
+        (errno.ENOSPC, "make room"),
+        (errno.ENOTDIR, "is a file"),
+        (errno.EACCES, "this user may write"),
+    ],
+)
+def test_what_the_system_refuses_is_told_with_its_cure(number: int, cure: str) -> None:
+    with pytest.raises(StoreError, match=f"/w cannot be made or written: .*{cure}"):  # noqa: SIM117
+        with refusals_told(Path("/w")):
+            raise OSError(number, os.strerror(number))
+
+
+def test_a_new_workspace_is_for_its_user_alone_and_one_that_is_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir(mode=0o750)
+    before = os.umask(0o022)
+    try:
+        for name in ("deep/new", "old"):
+            Store.open(tmp_path / name).close()
+    finally:
+        os.umask(before)
+
+    modes = {
+        name: stat.S_IMODE((tmp_path / name).stat().st_mode)
+        for name in ("deep", "deep/new", "deep/new/sonoloop.db", "old", "old/sonoloop.db")
+    }
+    assert modes == {
+        "deep": 0o755,
+        "deep/new": 0o700,
+        "deep/new/sonoloop.db": 0o600,
+        "old": 0o750,
+        "old/sonoloop.db": 0o600,
+    }
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from sonoloop.cli.console import errors_told, out
 from sonoloop.errors import ConfigError
 from sonoloop.service.history import ImageHistory, image_history
 from sonoloop.service.processes import DATABASE_VARIABLE
-from sonoloop.store.paths import WorkspacePaths
+from sonoloop.store.paths import WorkspacePaths, refusals_told
 from sonoloop.store.store import Store
 
 WorkspaceOption = Annotated[Path, typer.Option(help="Workspace of the server.")]
@@ -33,9 +33,9 @@ def open_existing(workspace: Path, url: str | None) -> Store:
         ConfigError: If it is not: a mistyped name makes no new one.
         StoreError: If it is unusable.
     """
-    there = (
-        WorkspacePaths(workspace).labels.is_dir() if url else (workspace / "sonoloop.db").is_file()
-    )
+    with refusals_told(workspace):
+        paths = WorkspacePaths(workspace)
+        there = paths.labels.is_dir() if url else paths.database.is_file()
     if not there:
         raise ConfigError([f"no workspace {str(workspace)!r} (name the folder of a server)"])
     return Store.open(workspace, url=url)

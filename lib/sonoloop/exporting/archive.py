@@ -4,6 +4,7 @@ The same state gives the same bytes, wherever and whenever it is exported: entri
 nothing in them tells the time of the export.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -81,7 +82,8 @@ def write_archive(
 
     Args:
         store: What is exported.
-        target: ZIP file to write; it is whole when it appears. One that is there is replaced.
+        target: ZIP file to write, for this user alone; it is whole when it appears. One that is
+            there is replaced.
         images: ``copy`` takes the pictures along.
         path_of: Finds them.
         report: Told how many files are done, and of how many.
@@ -94,7 +96,7 @@ def write_archive(
         raise ArchiveError("pictures are to be copied, and nothing says where they are")
     incoming = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
-        with incoming.open("xb") as file:
+        with open(incoming, "xb", opener=_private) as file:
             with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
                 manifest = _fill(archive, store, path_of if images == "copy" else None, report)
             file.flush()
@@ -104,8 +106,14 @@ def write_archive(
     except OSError as error:
         raise StoreError(f"the archive {target} cannot be written: {error.strerror}") from error
     finally:
-        incoming.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # why it was not written is told already
+            incoming.unlink(missing_ok=True)
     return manifest
+
+
+def _private(path: str, flags: int) -> int:
+    """Opens a file for this user alone: an archive names patients."""
+    return os.open(path, flags, 0o600)
 
 
 def _fill(

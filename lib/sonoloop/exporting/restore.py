@@ -29,7 +29,7 @@ from sonoloop.store.dump import SCHEMA, DumpedRow, check_row
 from sonoloop.store.dump import TABLES as TABLES_OF_STORE
 from sonoloop.store.ids import validate_image_id
 from sonoloop.store.models import REQUIRED_FILES
-from sonoloop.store.paths import WorkspacePaths
+from sonoloop.store.paths import WorkspacePaths, refusals_told
 from sonoloop.store.store import Store
 
 MAX_LINE: Final = 64 * 2**20
@@ -60,8 +60,9 @@ def restore(
         InvalidIdError: If an image of it has an id that could not be one of ours.
         StoreError: If the workspace or the database is in use, or cannot be written.
     """
-    if workspace.exists() and (not workspace.is_dir() or any(workspace.iterdir())):
-        raise StoreError(f"{workspace} is there already (restore into a folder that is not)")
+    with refusals_told(workspace):
+        if workspace.exists() and (not workspace.is_dir() or any(workspace.iterdir())):
+            raise StoreError(f"{workspace} is there already (restore into a folder that is not)")
     with _opened(source) as archive:
         manifest = read_manifest(archive)
         _refuse_foreign(manifest)
@@ -72,7 +73,7 @@ def restore(
             _build(archive, verified, building, url, report)
             os.replace(building, workspace)
         except OSError as error:
-            raise StoreError(f"{workspace} cannot be written: {error.strerror}") from error
+            raise StoreError(f"{workspace} cannot be written: {error.strerror or error}") from error
         finally:
             shutil.rmtree(building, ignore_errors=True)
     return manifest
@@ -85,6 +86,10 @@ def _opened(source: Path) -> Iterator[zipfile.ZipFile]:
             yield archive
     except FileNotFoundError as error:
         raise ArchiveError(f"there is no file {source}") from error
+    except (PermissionError, IsADirectoryError) as error:
+        raise ArchiveError(
+            f"{source} cannot be read: {error.strerror} (an archive is for the user who made it)"
+        ) from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise ArchiveError(f"{source} is no archive, or a damaged one: {error}") from error
 

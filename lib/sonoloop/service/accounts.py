@@ -27,7 +27,7 @@ from sonoloop.service.passwords import Passwords, check_new
 from sonoloop.service.throttle import Throttle
 from sonoloop.store.accounts import name_key
 from sonoloop.store.events import SYSTEM, UNKNOWN
-from sonoloop.store.paths import WorkspacePaths
+from sonoloop.store.paths import WorkspacePaths, refusals_told
 from sonoloop.store.schema import now
 from sonoloop.store.schema_accounts import LABEL_LENGTH, NAME_LENGTH
 from sonoloop.store.store import Store
@@ -308,8 +308,9 @@ def has_accounts(workspace: Path, url: str | None) -> bool:
     Raises:
         StoreError: If it is unusable.
     """
-    if not WorkspacePaths(workspace.resolve()).labels.is_dir():
-        return False
+    with refusals_told(workspace):
+        if not WorkspacePaths(workspace.resolve()).labels.is_dir():
+            return False
     with Store.open(workspace, url=url) as store:
         return store.accounts.any()
 

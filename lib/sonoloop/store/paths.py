@@ -1,5 +1,9 @@
 """Where things lie in a workspace."""
 
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,6 +13,50 @@ from sonoloop.errors import StoreError
 RECEIVED: Final = ".received/"
 """Begins the locators of images in :attr:`WorkspacePaths.received`; they count as images of the
 study folder, in which no file with such a name is ever looked for."""
+
+CURES: Final = {
+    errno.EROFS: "its disk is read-only: choose a folder elsewhere",
+    errno.ENOSPC: "the disk is full: make room on it",
+    errno.EDQUOT: "the disk quota of this user is used up: make room",
+    errno.EEXIST: "it, or what should be a folder in it, is a file: choose another folder",
+    errno.ENOTDIR: "it, or a folder above it, is a file: choose another folder",
+}
+"""What to do about errors of the system; of others a folder of another user is the likely cause."""
+
+LIKELY_CURE: Final = "choose a folder this user may write, or be the user it belongs to"
+
+
+@contextmanager
+def refusals_told(workspace: Path) -> Iterator[None]:
+    """What the system refuses in a workspace becomes a sentence with its cure.
+
+    Raises:
+        StoreError: In the place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"the workspace {workspace} cannot be made or written: {error.strerror or error} "
+            f"({CURES.get(error.errno or 0, LIKELY_CURE)})"
+        ) from error
+
+
+def make_workspace(root: Path) -> None:
+    """Make the folder of a workspace, for this user alone: what will lie in it names patients.
+
+    One that is there stays as it is.
+
+    Raises:
+        StoreError: If it cannot be made.
+    """
+    with refusals_told(root):
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def make_private_file(path: Path) -> None:
+    """Make an empty file for this user alone, where there is none; raises OSError."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +135,8 @@ class WorkspacePaths:
         Raises:
             StoreError: If one cannot be made.
         """
-        try:
+        make_workspace(self.root)
+        with refusals_told(self.root):
             for folder in (
                 self.incoming_labels,
                 self.models,
@@ -100,8 +149,3 @@ class WorkspacePaths:
                 self.runs,
             ):
                 folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"the workspace {self.root} cannot be made: {error.strerror} "
-                f"(choose a folder this user may write)"
-            ) from error

@@ -20,7 +20,7 @@ from sonoloop.store.migrate import ensure_schema
 from sonoloop.store.models import Models
 from sonoloop.store.outbox import Outbox
 from sonoloop.store.overview import Overview
-from sonoloop.store.paths import WorkspacePaths
+from sonoloop.store.paths import WorkspacePaths, make_private_file, refusals_told
 from sonoloop.store.quality import Quality
 from sonoloop.store.reviews import Reviews
 from sonoloop.store.skips import Skips
@@ -92,7 +92,10 @@ class Store:
         paths.make()
         database = Database.at(paths.database) if url is None else Database(url)
         try:
-            ensure_schema(database, paths.root)
+            with refusals_told(paths.root):
+                if url is None and not paths.database.exists():
+                    make_private_file(paths.database)
+                ensure_schema(database, paths.root)
         except BaseException:
             database.close()
             raise

@@ -22,7 +22,7 @@ from sonoloop.service.accounts import has_accounts
 from sonoloop.service.logs import SERVER_LOG
 from sonoloop.service.server import Service
 from sonoloop.settings import PipelineSettings, ServerSettings
-from sonoloop.store.paths import WorkspacePaths
+from sonoloop.store.paths import WorkspacePaths, make_workspace, refusals_told
 from sonoloop.web.app import create_app
 
 logger = logging.getLogger(__name__)
@@ -207,12 +207,18 @@ def configure_logging(workspace: Path) -> None:
 
 
 def log_to_workspace(workspace: Path) -> None:
-    """Log into the workspace, in files that stay small."""
+    """Log into the workspace, in files that stay small.
+
+    Raises:
+        StoreError: If it cannot be made or written.
+    """
     folder = WorkspacePaths(workspace.resolve()).logs
-    folder.mkdir(parents=True, exist_ok=True)
-    file = logging.handlers.RotatingFileHandler(
-        folder / SERVER_LOG, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
-    )
+    make_workspace(folder.parent)
+    with refusals_told(workspace):
+        folder.mkdir(exist_ok=True)
+        file = logging.handlers.RotatingFileHandler(
+            folder / SERVER_LOG, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
+        )
     file.setFormatter(logging.Formatter(LOG_FORMAT))
     root = logging.getLogger()
     root.setLevel(logging.INFO)
