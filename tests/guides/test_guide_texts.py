@@ -78,6 +78,14 @@ def test_every_command_of_the_program_exists_with_its_options(path: Path) -> Non
     assert complaints == []
 
 
+def test_the_it_guide_calls_the_program_where_it_was_installed() -> None:
+    lines = [line for line in (DOCS / "it.md").read_text().splitlines() if line.startswith("    ")]
+    calls = [line for line in lines if PROGRAM.search(line)]
+
+    assert len(calls) > 10
+    assert [line for line in calls if "/opt/sonoloop/.venv/bin/sonoloop " not in line] == []
+
+
 def test_unknown_commands_and_options_would_be_found() -> None:
     assert complaint(["serve", "--studies", "x"]) is None
     assert "no command" in str(complaint(["serv"]))
