@@ -1,6 +1,7 @@
 """``sonoloop history``, ``export`` and ``restore`` as a user types them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,30 @@ def test_an_unknown_image_or_workspace_is_told_and_nothing_is_made(
     assert "unknown image 'nobody'" in unknown.output
     assert "no workspace" in mistyped.output
     assert not (tmp_path / "workspce").exists()
+
+
+def test_the_only_workspace_in_a_folder_is_taken_and_told(workspace: Path, tmp_path: Path) -> None:
+    within = tmp_path / "within" / "studies-1a2b3c4d"
+    shutil.copytree(workspace, within)
+
+    result = run("history", image_ids(within)[0], "--workspace", within.parent)
+
+    assert result.exit_code == 0, result.output
+    assert f"workspace {within}" in result.stderr
+
+
+def test_of_several_workspaces_in_a_folder_one_must_be_named(
+    workspace: Path, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        shutil.copytree(workspace, tmp_path / "within" / name)
+
+    result = run("history", "any", "--workspace", tmp_path / "within")
+
+    assert result.exit_code == 1
+    told = "".join(result.output.split())
+    assert "holds2(nameone:" in told
+    assert str(tmp_path / "within" / "two") in told
 
 
 def test_a_workspace_goes_out_and_comes_in_again(

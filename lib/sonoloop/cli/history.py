@@ -8,14 +8,16 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from sonoloop.cli.console import errors_told, out
+from sonoloop.cli.console import err, errors_told, out
 from sonoloop.errors import ConfigError
 from sonoloop.service.history import ImageHistory, image_history
 from sonoloop.service.processes import DATABASE_VARIABLE
 from sonoloop.store.paths import WorkspacePaths, refusals_told
 from sonoloop.store.store import Store
 
-WorkspaceOption = Annotated[Path, typer.Option(help="Workspace of the server.")]
+WorkspaceOption = Annotated[
+    Path, typer.Option(help="Workspace of the server, or the folder with nothing but that one.")
+]
 DatabaseOption = Annotated[
     str | None,
     typer.Option(
@@ -27,18 +29,45 @@ DatabaseOption = Annotated[
 
 
 def open_existing(workspace: Path, url: str | None) -> Store:
-    """The store of a workspace that is there.
+    """The store of a workspace that is there, or of the only one that is in that folder.
 
     Raises:
-        ConfigError: If it is not: a mistyped name makes no new one.
+        ConfigError: If there is none, or several: a mistyped name makes no new one.
         StoreError: If it is unusable.
     """
     with refusals_told(workspace):
-        paths = WorkspacePaths(workspace)
-        there = paths.labels.is_dir() if url else paths.database.is_file()
-    if not there:
+        found = workspaces_at(workspace, has_database=url is None)
+    if not found:
         raise ConfigError([f"no workspace {str(workspace)!r} (name the folder of a server)"])
-    return Store.open(workspace, url=url)
+    if len(found) > 1:
+        raise ConfigError(
+            [
+                f"{str(workspace)!r} is no workspace and holds {len(found)} "
+                f"(name one: {', '.join(map(str, found))})"
+            ]
+        )
+    if found != [workspace]:
+        err.print(f"workspace {found[0]}", highlight=False, soft_wrap=True)
+    return Store.open(found[0], url=url)
+
+
+def workspaces_at(folder: Path, *, has_database: bool) -> list[Path]:
+    """``folder`` alone when it is a workspace, else those in it, by name.
+
+    Args:
+        folder: Such as ``workspace``, where a server that was told no other place makes one for
+            every source of studies.
+        has_database: Whether the database lies in the workspace, or elsewhere.
+    """
+
+    def is_workspace(path: Path) -> bool:
+        paths = WorkspacePaths(path)
+        return paths.database.is_file() if has_database else paths.labels.is_dir()
+
+    if is_workspace(folder) or not folder.is_dir():
+        return [folder] if is_workspace(folder) else []
+    within = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in within if is_workspace(path))
 
 
 def history(
