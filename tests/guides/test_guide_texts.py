@@ -64,6 +64,7 @@ def complaint(words: list[str]) -> str | None:
         if name not in known_commands:
             return f"there is no command {name!r} in {words}"
         command = known_commands[name]
+        command = getattr(command, "real", command)
     known = {option for param in command.params for option in (*param.opts, *param.secondary_opts)}
     unknown = [
         w for w in rest if w.startswith("--") and w.partition("=")[0] not in {*known, "--help"}

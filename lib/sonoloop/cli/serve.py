@@ -10,7 +10,6 @@ import typer
 from sonoloop.cli.console import err, errors_told, out
 from sonoloop.service.processes import DATABASE_VARIABLE
 from sonoloop.settings import PipelineSettings, ServerSettings
-from sonoloop.web.launch import serve as serve_until_told
 
 
 def default_workspace(studies: str) -> Path:
@@ -66,6 +65,8 @@ def serve(
     Example: sonoloop serve --studies sample-data/studies --workspace workspace
     """
     with errors_told():
+        from sonoloop.web.launch import serve as serve_until_told
+
         pairs = dict(pair.partition("=")[::2] for pair in settings or [])
         server = ServerSettings.from_conf({"host": host, "port": port, **pairs})
         pipeline = PipelineSettings.from_conf({"device": device})
