@@ -18,6 +18,7 @@
       - TooManyAttemptsError  too many log-ins failed; try again after a while
   - DatasetError           a data set on disk is not laid out as expected
   - ModelError             a weights folder is incomplete, foreign or corrupt
+    - CompilationEndedError  whoever ended the server ended the compilation of a model with it
   - TrainingError          a training cannot start or cannot go on
   - ScoreError             an acquisition score cannot be computed or ranked
   - PacsError              the PACS is down or answers nonsense
@@ -139,6 +140,10 @@ class DatasetError(SonoloopError, ValueError):
 
 class ModelError(SonoloopError, ValueError):
     """A weights folder is incomplete, foreign or corrupt."""
+
+
+class CompilationEndedError(ModelError):
+    """The compilation of a model was told to end, as it is when its server is."""
 
 
 class TrainingError(SonoloopError, RuntimeError):

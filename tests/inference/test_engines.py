@@ -1,12 +1,14 @@
 import json
 import shutil
+import signal
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from sonoloop.errors import ConfigError, ModelError
+from sonoloop.errors import CompilationEndedError, ConfigError, ModelError
 from sonoloop.inference.compile import ensure_compiled, is_compiled
 from sonoloop.inference.engine import Batch, OpenVinoEngine, TorchEngine
 from sonoloop.inference.load import load_engine, load_pipeline
@@ -125,3 +127,30 @@ def test_the_gpu_answers_as_the_cpu_does(name: str, request: pytest.FixtureReque
     on_cpu = load_engine(folder, CPU)(batch(4))
 
     np.testing.assert_allclose(on_gpu, on_cpu, atol=0.02)  # bfloat16 keeps 8 bits
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_compilation_that_was_told_to_end_is_no_fault_of_the_model(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", ended_by(number, tmp_path))
+
+    with pytest.raises(CompilationEndedError, match=r"compiling m was ended by SIG(TERM|INT)"):
+        ensure_compiled(tmp_path / "m")
+
+
+def test_a_compilation_that_the_system_killed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", ended_by(signal.SIGKILL, tmp_path))
+
+    with pytest.raises(ModelError, match=r"m cannot be compiled: .*SIGKILL.*memory"):
+        ensure_compiled(tmp_path / "m")
+
+
+def ended_by(number: int, folder: Path) -> str:
+    """A program that ends as one does that got this signal."""
+    program = folder / "python"
+    program.write_text(f"#!/bin/sh\nkill -{int(number)} $$\n")
+    program.chmod(0o700)
+    return str(program)

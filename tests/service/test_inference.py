@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sonoloop.errors import BusyError, ModelError, NotFoundError
+from sonoloop.errors import BusyError, CompilationEndedError, ModelError, NotFoundError
 from sonoloop.imaging.image import UltrasoundImage
 from sonoloop.records import Findings, ModelTask
 from sonoloop.service import inference as inference_module
@@ -57,6 +57,26 @@ def test_without_a_published_model_the_answer_says_which_is_missing(
     with pytest.raises(NotFoundError, match="no segmentation model is published yet"):
         service.inference.analyse(picture())
     assert service.info.get()["models"] == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "level"), [(CompilationEndedError("ended"), "INFO"), (ModelError("torn"), "ERROR")]
+)
+def test_models_that_fail_are_an_error_unless_the_server_is_being_ended(
+    open_service: Callable[..., Service],
+    until: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+    error: ModelError,
+    level: str,
+) -> None:
+    def failing(*_: Any) -> Any:
+        raise error
+
+    caplog.set_level("INFO", "sonoloop.service.inference")
+    service = open_service(load_pipeline=failing)
+
+    until(lambda: service.inference.state == "failed")
+    assert {r.levelname for r in caplog.records if "not loaded" in r.message} == {level}
 
 
 def test_a_published_model_takes_over_without_a_restart(

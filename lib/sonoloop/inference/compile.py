@@ -9,19 +9,22 @@ Run as ``python -m sonoloop.inference.compile MODEL_DIR...``.
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import warnings
 from pathlib import Path
 
-from sonoloop.errors import ModelError, SonoloopError
+from sonoloop.errors import CompilationEndedError, ModelError, SonoloopError
 from sonoloop.networks.card import read_card
 
 COMPILE_TIMEOUT_S = 900
 SOURCE_FILE = "source.json"
 COMPILED_FORM = 2
 """What the compiled form holds: since 2 the class maps of a classifier as a second output."""
+TOLD_TO_END = {-signal.SIGTERM, -signal.SIGINT}
+"""What a process returns that was ended together with its server."""
 
 
 def compiled_dir(model_dir: Path) -> Path:
@@ -52,6 +55,7 @@ def ensure_compiled(*model_dirs: Path) -> None:
 
     Raises:
         ModelError: If a folder is incomplete or corrupt, or the compilation fails.
+        CompilationEndedError: If it was told to end.
     """
     missing = [model_dir for model_dir in model_dirs if not is_compiled(model_dir)]
     if not missing:
@@ -64,9 +68,20 @@ def ensure_compiled(*model_dirs: Path) -> None:
         )
     except subprocess.TimeoutExpired:
         raise ModelError(f"compiling {names} took over {COMPILE_TIMEOUT_S} s") from None
+    if done.returncode in TOLD_TO_END:
+        raise CompilationEndedError(
+            f"compiling {names} was ended by {signal.Signals(-done.returncode).name} (it begins "
+            f"anew when the models are loaded again)"
+        )
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ModelError(f"{names} cannot be compiled: {last}")
+        raise ModelError(f"{names} cannot be compiled: {_why(done)}")
+
+
+def _why(done: subprocess.CompletedProcess[str]) -> str:
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        return f"the process was ended by {name} (SIGKILL: most likely for want of memory)"
+    return (done.stderr.strip().splitlines() or [f"status {done.returncode} without a word"])[-1]
 
 
 def compile_model(model_dir: Path) -> None:

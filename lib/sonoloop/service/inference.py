@@ -15,7 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
-from sonoloop.errors import BusyError, ConflictError, NotFoundError, SonoloopError
+from sonoloop.errors import (
+    BusyError,
+    CompilationEndedError,
+    ConflictError,
+    NotFoundError,
+    SonoloopError,
+)
 from sonoloop.geometry import ProbabilityMap
 from sonoloop.imaging.image import UltrasoundImage
 from sonoloop.inference.engine import Batch
@@ -197,17 +203,19 @@ class InferenceService:
         """Let one generation answer; the next one to load, or None."""
         folders = [generation.models[task].directory for task in TASKS]
         pipeline, reason = None, "loading ended unexpectedly (see the server log)"
-        following = None
+        following, level = None, logging.ERROR
         try:
             pipeline = self._load(folders[0], folders[1], self._settings)
             following = self._newer_than(ids)
+        except CompilationEndedError as error:
+            reason, level = str(error), logging.INFO
         except SonoloopError as error:
             reason = str(error)
         finally:
             with self._changed:
                 if pipeline is None:
                     self._failure = (ids, reason, time.monotonic())
-                    logger.error("models %s could not be loaded: %s", ", ".join(ids), reason)
+                    logger.log(level, "models %s are not loaded: %s", ", ".join(ids), reason)
                 else:
                     self._served = Served(pipeline, ids, generation.number)
                     self._failure = None
