@@ -1,6 +1,7 @@
 """The list of commands costs nothing, and says what the commands say of themselves."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -87,3 +88,16 @@ def test_ctrl_c_while_a_command_is_imported_ends_it_with_130_and_no_traceback() 
 
     assert done.returncode == 128 + signal.SIGINT
     assert "Traceback" not in done.stderr
+
+
+def test_the_help_of_the_start_script_installs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(LIB.parent / "scripts" / "serve", tmp_path / "scripts")  # and nothing beside it
+
+    done = subprocess.run(
+        [tmp_path / "scripts" / "serve", "--help"], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "scripts/serve --studies DIR|URL [--workspace DIR]" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["scripts"]
