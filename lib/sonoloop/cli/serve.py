@@ -80,6 +80,7 @@ def serve(
             announce=lambda address: out.print(
                 f"Sonoloop answers at {address}", highlight=False, soft_wrap=True
             ),
+            tell=lambda told: out.print(told, highlight=False, soft_wrap=True, markup=False),
             behind_proxy=behind_proxy,
             database_url=database_url or None,
         )

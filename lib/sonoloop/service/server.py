@@ -21,6 +21,7 @@ from sonoloop.service.analysis import Analysis
 from sonoloop.service.background import BackgroundJobs
 from sonoloop.service.batch import BatchService
 from sonoloop.service.board import Dashboard
+from sonoloop.service.first_look import address_of, found_in, is_address, remember_studies
 from sonoloop.service.foreign_watch import ForeignWatch
 from sonoloop.service.images import ImageLibrary
 from sonoloop.service.inference import InferenceService, PipelineLoader
@@ -122,6 +123,7 @@ class Service:
         self._foreign = ForeignWatch(store, source, server.foreign_seg)
         self.outbox = Outbox(store, source, server.write_back, changed=lambda: self.info.touch())
         self._refused = 0
+        self._untold: list[Callable[[str], None]] = []
         sources = InfoSources(
             store,
             inference,
@@ -172,16 +174,18 @@ class Service:
             undo.callback(store.close)
             store.claim()
             source = open_source(studies, workspace, cache_mb=server.cache_mb)
+            warning = remember_studies(store.paths, studies)
             undo.pop_all()
+        if warning:
+            logger.warning("%s", warning)
         if shipped_models:
             publish_shipped(store, shipped_models)
         threads = server.training_threads or max(1, (os.cpu_count() or 1) // 2)
         inference = InferenceService(store.models, pipeline, load=load_pipeline)
-        is_address = studies.startswith(("http://", "https://"))
         training = TrainingService(
             store,
             server,
-            studies=studies if is_address else str(Path(studies).resolve()),
+            studies=studies if is_address(studies) else address_of(studies),
             threads=threads,
             command=command,
             pipeline=pipeline,
@@ -202,6 +206,16 @@ class Service:
         self.quality.start()
         self.outbox.start()
         self._ticker.start()
+
+    def when_looked(self, tell: Callable[[str], None]) -> None:
+        """Have ``tell`` hear once, a sentence each, what the first complete look found."""
+        self._untold.append(tell)
+
+    def _tell_found(self) -> None:
+        if self._untold and self.scanner.state.scanned_at is not None:
+            tell = self._untold.pop()
+            for told in found_in(self.training.studies, self.store.overview.found(), self._refused):
+                tell(told)
 
     def next_image(self, strategy: str, *, reader: str, in_archive: bool = False) -> Handed | None:
         """Lend the next image to a reader; None when none waits for an answer of his.
@@ -352,7 +366,7 @@ class Service:
             if time.monotonic() - cleaned > CLEAN_UP_S:
                 cleaned = time.monotonic()
                 chores += [self.sessions.remove_expired, self.store.leases.sweep]
-            for chore in (*chores, self.info.rebuild):
+            for chore in (*chores, self.info.rebuild, self._tell_found):
                 _try(chore)
 
     @property

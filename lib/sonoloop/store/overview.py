@@ -31,6 +31,19 @@ class ImageCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundImages:
+    """What there is in the studies, uploads left out.
+
+    Attributes:
+        total: Images whose file is there.
+        pictures: Those of them that are no DICOM.
+    """
+
+    total: int
+    pictures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingCount:
     """Answers of one reader on one day that say the same and stand the same.
 
@@ -75,6 +88,16 @@ class Overview:
         return ImageCounts(
             total=total, labelled=labelled, begun=begun_count, wanted=max(0, int(wanted))
         )
+
+    def found(self) -> FoundImages:
+        """How many images the studies hold."""
+        pictures = (ImageRow.source == "folder") & ImageRow.sop_instance_uid.is_(None)
+        query = select(func.count(), func.count().filter(pictures)).where(
+            ImageRow.available, ImageRow.source != "upload"
+        )
+        with self._database.connection() as connection:
+            total, count = connection.execute(query).one()
+        return FoundImages(total=total, pictures=count)
 
     def readings(self) -> ReadingCounts:
         """Readers' answers that were not taken back, counted by all that tells them apart."""

@@ -129,6 +129,11 @@ class WorkspacePaths:
         """Working folders of trainings."""
         return self.root / "runs"
 
+    @property
+    def studies_address(self) -> Path:
+        """The file that names the studies which the workspace is of."""
+        return self.root / "studies.txt"
+
     def make(self) -> None:
         """Make every folder.
 

@@ -65,6 +65,7 @@ def serve(
     pipeline: PipelineSettings,
     *,
     announce: Announce = logger.info,
+    tell: Announce = logger.info,
     behind_proxy: bool = False,
     shipped_models: Path | None = SHIPPED_MODELS,
     **open_options: Any,
@@ -77,6 +78,7 @@ def serve(
         server: How it listens and what it accepts.
         pipeline: Thresholds, margins, device.
         announce: Told the address once the server answers.
+        tell: Told after it what was found in the studies, a sentence each.
         behind_proxy: The operator vouches that only a proxy, which knows its users, reaches the
             port (a container, for instance); without it, and without accounts, only loopback
             addresses are taken.
@@ -110,7 +112,12 @@ def serve(
                 backlog=BACKLOG,
             )
             address = address_of(listener)
-            _Server(config, lambda: announce(address)).run(sockets=[listener])
+
+            def answers() -> None:
+                announce(address)
+                service.when_looked(tell)
+
+            _Server(config, answers).run(sockets=[listener])
 
 
 @contextlib.contextmanager
