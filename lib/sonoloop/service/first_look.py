@@ -58,8 +58,8 @@ def found_in(studies: str, found: FoundImages, refused: int) -> list[str]:
     address = address_of(studies)
     told = [f"{found.total} images in {address}"]
     if not found.total:
-        wanted = "ultrasound" if is_address(studies) else "DICOM, PNG, JPEG, BMP and TIFF"
-        told = [f"no image in {address} ({wanted} is looked for: is it the right place?)"]
+        wanted = "ultrasound is" if is_address(studies) else "DICOM, PNG, JPEG, BMP and TIFF are"
+        told = [f"no image in {address} ({wanted} looked for: is it the right place?)"]
     if found.pictures:
         told.append(
             f"{found.pictures} of them are no DICOM: the viewer at /ohif/ does not list them (have "
