@@ -81,6 +81,20 @@ class TestLabelling:
         assert told["working_days_left"] == 0.5
         assert [day["answers"] for day in told["days"]][-4:] == [4, 0, 0, 0]
 
+    def test_labels_that_were_imported_are_no_work_of_the_day(self, store: Store) -> None:
+        for number in range(3):
+            new = NewAnnotation(image_id=f"img{number}", reader="ann", import_key=f"key{number}")
+            store.annotations.save(new, None)
+        imported = labelling(store)["progress"]
+        store.annotations.save(NewAnnotation(image_id="img3", reader="ann"), None)
+
+        told = labelling(store)["progress"]
+
+        assert (imported["labelled"], imported["answers_a_working_day"]) == (3, None)
+        assert (told["labelled"], told["answers_a_working_day"]) == (4, 1)
+        assert told["days"][-1]["answers"] == 1
+        assert labelling(store)["readers"][0]["answers"] == 4
+
     def test_nothing_is_foretold_before_the_first_answer(self, store: Store) -> None:
         told = labelling(store)["progress"]
 

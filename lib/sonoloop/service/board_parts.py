@@ -76,10 +76,13 @@ def labelling(store: Store, *, now: datetime | None = None) -> dict[str, Any]:
 def _progress(
     images: ImageCounts, readings: Sequence[ReadingCount], now: datetime
 ) -> dict[str, Any]:
-    """How far it is, how much was done a day, and how long it will take at that pace."""
+    """How far it is, how much was done a day, and how long it will take at that pace.
+
+    Labels that were imported are no work of that day.
+    """
     by_day = Counter[str]()
     for reading in readings:
-        by_day[reading.day] += reading.count if reading.in_force else 0
+        by_day[reading.day] += reading.count if reading.in_force and not reading.imported else 0
     days = [(now.date() - timedelta(days=back)).isoformat() for back in reversed(range(DAYS))]
     worked = [by_day[day] for day in days if by_day[day]]
     a_day = sum(worked) / len(worked) if worked else None

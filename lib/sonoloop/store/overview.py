@@ -1,7 +1,8 @@
 """Counts over the whole store, for those who look on: one statement each, nothing is changed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import String, func, select
 
@@ -52,6 +53,7 @@ class ReadingCount:
         pathology: None where the reader told none.
         in_force: True for the answer that counts of its reader and image; older revisions, drafts
             and conflicting ones are not.
+        imported: They came along with the images, or from another program; ``day`` is when.
         seconds: Time they took together, as far as it was told.
         timed: Answers whose time was told.
     """
@@ -62,6 +64,7 @@ class ReadingCount:
     state: str
     in_force: bool
     adjudicates: bool
+    imported: bool
     count: int
     seconds: float
     timed: int
@@ -106,7 +109,8 @@ class Overview:
         sqlite = self._database.is_sqlite
         instant = row.created_at if sqlite else func.timezone("UTC", row.created_at)
         day = func.date(instant, type_=String)
-        keys = (row.reader, day, row.pathology, row.state, row.in_force, row.adjudicates)
+        came = row.import_key.is_not(None)
+        keys = (row.reader, day, row.pathology, row.state, row.in_force, row.adjudicates, came)
         query = (
             select(*keys, func.count(), func.sum(row.seconds_spent), func.count(row.seconds_spent))
             .where(row.tag == "final", row.withdrawn_at.is_(None))
@@ -114,19 +118,20 @@ class Overview:
             .order_by(*keys)
         )
         with self._database.connection() as connection:
-            return tuple(
-                ReadingCount(
-                    reader=reader,
-                    day=str(on),
-                    pathology=None if pathology is None else Pathology(pathology),
-                    state=state,
-                    in_force=in_force,
-                    adjudicates=adjudicates,
-                    count=count,
-                    seconds=float(seconds or 0),
-                    timed=timed,
-                )
-                for reader, on, pathology, state, in_force, adjudicates, count, seconds, timed in (
-                    connection.execute(query)
-                )
-            )
+            return tuple(_reading(told) for told in connection.execute(query))
+
+
+def _reading(told: Sequence[Any]) -> ReadingCount:
+    reader, day, pathology, state, in_force, adjudicates, imported, count, seconds, timed = told
+    return ReadingCount(
+        reader=reader,
+        day=str(day),
+        pathology=None if pathology is None else Pathology(pathology),
+        state=state,
+        in_force=in_force,
+        adjudicates=adjudicates,
+        imported=bool(imported),
+        count=count,
+        seconds=float(seconds or 0),
+        timed=timed,
+    )
