@@ -229,7 +229,10 @@ def test_an_empty_workspace_says_so_in_sentences(site: Any, open_page: Callable[
 
     for place, sentence in (
         ("days", "No answers in the last two weeks."),
-        ("training-segmentation", "No training yet: it needs labels of at least two patients."),
+        (
+            "training-segmentation",
+            "No training yet. Start begins one, on the labels of at least two patients.",
+        ),
         ("curve-chart", "The first point comes with the first training here."),
         ("readers-list", "Nobody has labelled an image yet."),
         ("leases-list", "No image is in a reader's hands."),

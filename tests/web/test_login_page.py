@@ -107,6 +107,21 @@ def test_the_dashboard_shows_what_is_going_on_and_lets_out(page: Page, guarded: 
     expect(page.get_by_label("Name")).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("name", "may"),
+    [("anna", False), ("rita", False), ("ed", True)],
+)
+def test_the_dashboard_offers_only_what_the_role_may_do(page: Page, name: str, may: bool) -> None:
+    page.goto("/")
+    enter(page, name)
+
+    for control in ("Start training: Outline", "Pin: Outline"):
+        button = page.get_by_role("button", name=control)
+        expect(button).to_be_enabled(enabled=may)
+        why = "" if may else "This needs the role engineer; yours is"
+        assert (button.get_attribute("title") or "").startswith(why)
+
+
 def test_a_page_whose_log_in_has_ended_asks_who_is_there(page: Page, guarded: Any) -> None:
     page.goto("/")
     enter(page, "ed")

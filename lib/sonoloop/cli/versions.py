@@ -42,7 +42,7 @@ def list_versions(workspace: WorkspaceOption, database: DatabaseOption = None) -
     for task, told in overview.items():
         pinned = told["pinned"]
         title = task + (f" (pinned by {pinned['actor']}: {pinned['reason']})" if pinned else "")
-        table = Table("version", "made", "state", "difference", "why", title=title)
+        table = Table("version", "here since", "state", "difference", "why", title=title)
         for version in told["versions"]:
             table.add_row(*_row(version))
         out.print(table)

@@ -7,6 +7,26 @@ import { at, h, say } from "../dom.js";
  * @typedef {{title: string, text: string, yes: string, field?: string, needed?: boolean}} Question
  */
 
+/** Each may do what those before it may; the server has the table of who may do what. */
+const ROLES = ["annotator", "reviewer", "engineer"];
+
+/** @type {import("../dom.js").Me} */
+let asking = { accounts: false, name: null, role: null };
+
+/** @param {import("../dom.js").Me} me Who looks at this page; told before anything is drawn. */
+export function setAsking(me) {
+  asking = me;
+}
+
+/**
+ * @param {string} role The least that the server asks for.
+ * @returns {string} Why who is logged in may not do it; empty when he may.
+ */
+function lacking(role) {
+  if (!asking.accounts || ROLES.indexOf(asking.role ?? "") >= ROLES.indexOf(role)) return "";
+  return `This needs the role ${role}; yours is ${asking.role}.`;
+}
+
 /** Whose word it is where there are no accounts; else the server takes the name of the account. */
 export const WHO = "dashboard";
 
@@ -15,13 +35,21 @@ export const WHO = "dashboard";
  * @param {string} text
  * @param {string} key Tells it from every other control, also after it was drawn anew.
  * @param {(answer: string) => Promise<string>} action Given what was entered; says what was done.
- * @param {{question?: Question, name?: string, className?: string, off?: boolean}} [how]
+ * @param {{needs: string, question?: Question, name?: string, className?: string, off?: boolean}} how
+ *   `needs` is the role that may do it.
  * @returns {HTMLElement}
  */
-export function button(text, key, action, how = {}) {
-  const made = /** @type {HTMLButtonElement} */ (
-    h("button", { type: "button", "data-key": key, "aria-label": how.name, class: how.className, disabled: how.off }, text)
-  );
+export function button(text, key, action, how) {
+  const why = lacking(how.needs);
+  const attributes = {
+    type: "button",
+    "data-key": key,
+    "aria-label": how.name,
+    class: how.className,
+    title: why || null,
+    disabled: how.off || why !== "",
+  };
+  const made = /** @type {HTMLButtonElement} */ (h("button", attributes, text));
   made.addEventListener("click", async () => {
     const answer = how.question ? await confirmed(how.question) : "";
     if (answer !== null) await carriedOut(made, () => action(answer));

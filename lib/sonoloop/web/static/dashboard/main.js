@@ -1,8 +1,8 @@
 // @ts-check
 // The dashboard: listens to the server and hands each part of what it tells to its panel.
 
-import { ask, at, nothing, say, show } from "../dom.js";
-import { prepareDialog, tell } from "./actions.js";
+import { ask, at, nothing, say, show, whoAmI } from "../dom.js";
+import { prepareDialog, setAsking, tell } from "./actions.js";
 import { showAgreement } from "./panels/agreement.js";
 import { showCurve } from "./panels/curve.js";
 import { setClock, showLeases, tick } from "./panels/leases.js";
@@ -101,6 +101,8 @@ const hearAgreement = (event) => redraw("agreement-list", event.agreement, showA
 
 const TOLD = { board: showBoard, trainings: hearTrainings, agreement: hearAgreement };
 
+const me = await whoAmI().catch(() => null); // the server itself refuses what somebody may not do
+if (me) setAsking(me);
 prepareDialog();
 setInterval(tick, TICK_MS);
 listen("sonoloop/board/stream", TOLD, setState);

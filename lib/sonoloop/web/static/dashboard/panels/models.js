@@ -49,7 +49,7 @@ function versionTable(caption, versions, task, pinned) {
   const figure = FIGURES[/** @type {keyof typeof FIGURES} */ (versions[0].figure)];
   const heads = /** @type {(string | [string, string])[]} */ ([
     "Version",
-    "Made",
+    "Here since",
     ["Labels", "n"],
     [figure, "n"],
     ["Gate", "wide"],
@@ -120,7 +120,8 @@ function rollback(task, title, model) {
     yes: "Roll back",
     field: "Why",
   };
-  const how = { question, name: `Roll back: ${title}`, off: !model.way_back || Boolean(model.pinned) };
+  const off = !model.way_back || Boolean(model.pinned);
+  const how = { needs: "engineer", question, name: `Roll back: ${title}`, off };
   return button("Roll back", `rollback ${task}`, back, how);
 }
 
@@ -135,7 +136,7 @@ function pin(task, title, model) {
       await send(`sonoloop/models/${task}/pin`, "DELETE");
       return `${title}: the gate decides again`;
     };
-    return button("Unpin", `pin ${task}`, loosen, { name: `Unpin: ${title}` });
+    return button("Unpin", `pin ${task}`, loosen, { needs: "engineer", name: `Unpin: ${title}` });
   }
   const hold = async (/** @type {string} */ reason) => {
     await send(`sonoloop/models/${task}/pin`, "PUT", { actor: WHO, reason });
@@ -147,7 +148,7 @@ function pin(task, title, model) {
     yes: "Pin",
     field: "Why",
   };
-  return button("Pin", `pin ${task}`, hold, { question, name: `Pin: ${title}` });
+  return button("Pin", `pin ${task}`, hold, { needs: "engineer", question, name: `Pin: ${title}` });
 }
 
 /**
@@ -169,5 +170,5 @@ function publication(version, task, pinned) {
   };
   const name = `Publish ${version.model_id}`;
   const off = pinned || (version.gate?.verdict === "rejected" && !version.served);
-  return button("Publish", `publish ${version.model_id}`, publish, { question, name, off });
+  return button("Publish", `publish ${version.model_id}`, publish, { needs: "engineer", question, name, off });
 }

@@ -72,5 +72,5 @@ function again(entries, key, name) {
     const { retried } = await send("sonoloop/outbox/retry", "POST", { actor: WHO, entries });
     return `${counted(retried, "answer")} on the way again`;
   };
-  return button(entries ? "Send again" : "Send all again", key, retry, { name });
+  return button(entries ? "Send again" : "Send all again", key, retry, { needs: "engineer", name });
 }

@@ -39,7 +39,8 @@ function dismissal(flag) {
     field: "Why it is right",
     needed: true,
   };
-  return button("Dismiss", `dismiss ${flag.id}`, dismiss, { question, name: `Dismiss: ${flag.sentence} (${image})` });
+  const name = `Dismiss: ${flag.sentence} (${image})`;
+  return button("Dismiss", `dismiss ${flag.id}`, dismiss, { needs: "reviewer", question, name });
 }
 
 /** @param {string} kind */

@@ -31,7 +31,7 @@ function block(task, title, training) {
     h("span", { class: `pill ${state}` }, state),
     active ? stopButton(task, title) : startButton(task, title),
   );
-  if (!training) return [head, nothing("No training yet: it needs labels of at least two patients.")];
+  if (!training) return [head, nothing("No training yet. Start begins one, on the labels of at least two patients.")];
   return [head, h("p", { class: "muted" }, told(training)), ...(active ? [bar(training, title)] : []), curves(task, training)];
 }
 
@@ -98,7 +98,7 @@ function startButton(task, title) {
     const job = await send(`train/${task}`, "POST", {});
     return job.status === "SUBMITTED" ? `${title}: training waits for its turn` : `${title}: training begins`;
   };
-  return button("Start", `start ${task}`, start, { name: `Start training: ${title}` });
+  return button("Start", `start ${task}`, start, { needs: "engineer", name: `Start training: ${title}` });
 }
 
 /**
@@ -115,6 +115,6 @@ function stopButton(task, title) {
     text: "Every training that runs or waits ends. What it has learned so far is discarded; the serving model stays.",
     yes: "Stop",
   };
-  return button("Stop", `stop ${task}`, stop, { question, name: `Stop training: ${title}`, className: "warn" });
+  return button("Stop", `stop ${task}`, stop, { needs: "engineer", question, name: `Stop training: ${title}`, className: "warn" });
 }
 
