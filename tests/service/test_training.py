@@ -18,7 +18,11 @@ from sonoloop.labels import Pathology
 from sonoloop.service import processes
 from sonoloop.service import training as training_module
 from sonoloop.service.server import Service
-from sonoloop.service.train_request import training_settings
+from sonoloop.service.train_request import (
+    CHOSEN_BY_THE_SERVER,
+    offered_settings,
+    training_settings,
+)
 from sonoloop.service.training import process_of
 from sonoloop.store.annotations import NewAnnotation
 
@@ -327,3 +331,13 @@ def test_a_worker_whose_pid_was_never_written_down_is_found(
     again.stop_training()
     assert not processes.is_alive(process)
     assert child.wait(10) is not None
+
+
+def test_the_parameters_that_are_documented_are_those_that_are_taken() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "rest.md").read_text()
+    section = told.partition("## Training\n")[2].partition("\n## ")[0]
+
+    training_settings(offered_settings())  # raises where one is unknown
+    assert [
+        n for n in (*offered_settings(), *CHOSEN_BY_THE_SERVER) if f"`{n}`" not in section
+    ] == []
