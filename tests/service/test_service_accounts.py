@@ -253,6 +253,14 @@ class TestGuessing:
         clock.now += FORGOTTEN_S + 1
         throttle.attempt({"name": 1})
 
+    def test_less_than_a_second_is_told_as_one(self, clock: Clock) -> None:
+        throttle = Throttle(clock)
+        throttle.attempt({"name": 1})
+        clock.now += 0.7
+
+        with pytest.raises(TooManyAttemptsError, match="try again in 1 s"):
+            throttle.attempt({"name": 1})
+
     def test_a_success_forgets_the_failures_of_the_name_alone(
         self, accounts: AccountService, anna: Account
     ) -> None:

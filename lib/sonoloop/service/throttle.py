@@ -1,5 +1,6 @@
 """Makes guessing slow: after some failures, each further one is waited for longer."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -46,7 +47,7 @@ class Throttle:
             wait = max(self._wait(key, count, now) for key, count in free.items())
             if wait > 0:
                 raise TooManyAttemptsError(
-                    f"too many log-ins failed, try again in {wait:.0f} s", seconds=wait
+                    f"too many log-ins failed, try again in {math.ceil(wait)} s", seconds=wait
                 )
             for key in free:
                 record = self._records.pop(key, None) or _Record(0, now)
