@@ -153,6 +153,7 @@ def test_a_warm_start_names_its_parent(models: tuple[Path, Path], tmp_path: Path
         (["serve", "--studies", ".", "--port", "99999"], "port must be in"),
         (["serve", "--studies", ".", "--port", "0", "--workspace", "/dev/null"], "is a file"),
         (["serve", "--studies", ".", "--port", "0", "--workspace", "/dev/null/x"], "is a file"),
+        (["bench", "serve"], "there is no folder of studies 'sample-data/studies'"),
         (["history", "x", "--workspace", "/dev/null/x"], "no workspace '/dev/null/x'"),
         (["serve", "--studies", ".", "--host", "0.0.0.0"], "can be reached from other machines"),  # noqa: S104
     ],

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from sonoloop.cli.console import err, errors_told, out
+from sonoloop.errors import ConfigError
 
 DEFAULT_SIZES: Final = (1_000, 10_000, 100_000)
 
@@ -38,6 +39,13 @@ def serve(
     Example: sonoloop bench serve --rounds 60 --json bench.json
     """
     with errors_told(), tempfile.TemporaryDirectory(prefix="sonoloop-bench-") as workspace:
+        if not studies.is_dir():
+            raise ConfigError(
+                [
+                    f"there is no folder of studies {str(studies)!r} (call this in a clone of the "
+                    f"repository, or name one with --studies)"
+                ]
+            )
         from sonoloop.cli.bench_serve import measure
 
         figures = measure(
