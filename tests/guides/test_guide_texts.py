@@ -12,6 +12,9 @@ import pytest
 import typer
 
 from sonoloop.cli.main import app
+from sonoloop.errors import StoreError
+from sonoloop.service.lock import WorkspaceLock
+from sonoloop.settings import ServerSettings
 
 CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"
@@ -85,6 +88,22 @@ def test_the_it_guide_calls_the_program_where_it_was_installed() -> None:
 
     assert len(calls) > 10
     assert [line for line in calls if "/opt/sonoloop/.venv/bin/sonoloop " not in line] == []
+
+
+def test_the_limit_for_caddy_lets_the_server_refuse_what_is_too_large() -> None:
+    [megabytes] = re.findall(r"max_size (\d+)MB", (DOCS / "it.md").read_text())
+
+    assert int(megabytes) * 10**6 > 1.03 * ServerSettings().max_upload_mb * 2**20
+
+
+def test_the_sentence_of_a_workspace_in_use_is_the_one_that_is_told(tmp_path: Path) -> None:
+    first = WorkspaceLock(tmp_path)
+    with pytest.raises(StoreError) as told:
+        WorkspaceLock(tmp_path)
+    first.release()
+
+    [quoted] = re.findall(r'"the workspace \.\.\. (.*), process N"', (DOCS / "it.md").read_text())
+    assert f"{tmp_path} {quoted}, process " in str(told.value)
 
 
 def test_unknown_commands_and_options_would_be_found() -> None:
