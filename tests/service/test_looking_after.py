@@ -18,7 +18,7 @@ from sonoloop.errors import (
 from sonoloop.labels import Pathology
 from sonoloop.pacs.port import ArchiveState, ScanProgress, ScanSummary, StudyArchive
 from sonoloop.records import Job
-from sonoloop.service import scanning, server
+from sonoloop.service import scanning
 from sonoloop.service.background import JobHandle
 from sonoloop.service.labelling import parse_submission
 from sonoloop.service.listing import job_json, train_stats
@@ -307,21 +307,6 @@ def test_an_end_that_could_not_be_told_is_told_later(
 
     ended = service.store.jobs.get(job.job_id)
     assert (ended.status, ended.details) == ("DONE", ("all looked at",))
-
-
-def test_one_thing_that_fails_holds_up_no_other(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked, swept = threading.Event(), threading.Event()
-    monkeypatch.setattr(server, "CLEAN_UP_S", 0.0)
-    monkeypatch.setattr(service.inference, "refresh", broken)
-    monkeypatch.setattr(service.sessions, "remove_expired", broken)
-
-    monkeypatch.setattr(service.triggers, "look", lambda: looked.set())
-    monkeypatch.setattr(service.store.leases, "sweep", lambda: swept.set())
-
-    assert looked.wait(20)
-    assert swept.wait(20)
 
 
 def test_a_job_always_has_a_last_line(service: Service) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sonoloop.errors import SonoloopError
 from sonoloop.inference.shipped import SHIPPED_MODELS
 from sonoloop.pacs.open import open_source
 from sonoloop.pacs.port import StudyArchive
@@ -21,6 +20,7 @@ from sonoloop.service.analysis import Analysis
 from sonoloop.service.background import BackgroundJobs
 from sonoloop.service.batch import BatchService
 from sonoloop.service.board import Dashboard
+from sonoloop.service.caretaker import Caretaker
 from sonoloop.service.first_look import address_of, found_in, is_address, remember_studies
 from sonoloop.service.foreign_watch import ForeignWatch
 from sonoloop.service.images import ImageLibrary
@@ -38,7 +38,6 @@ from sonoloop.service.scanning import Scanner
 from sonoloop.service.scoring import ScoringService
 from sonoloop.service.sessions import Sessions
 from sonoloop.service.shipped import publish_shipped
-from sonoloop.service.steady import SteadyThread
 from sonoloop.service.strategies import Handed, hand_out
 from sonoloop.service.suggestions import Suggestions
 from sonoloop.service.training import TrainingService, WorkerCommand, worker_command
@@ -51,8 +50,6 @@ from sonoloop.store.store import Store
 logger = logging.getLogger(__name__)
 
 FIRST_SCAN_S: Final = 3.0
-TICK_S: Final = 0.5
-CLEAN_UP_S: Final = 60.0
 
 
 class Service:
@@ -134,7 +131,18 @@ class Service:
         self.info = InfoBoard(sources)
         self.dashboard = Dashboard(sources, self.agreement)
         self._closing = threading.Event()
-        self._ticker = SteadyThread("look-after", self._tick)
+        self._caretaker = Caretaker(
+            (
+                inference.refresh,
+                training.supervise,
+                self.jobs.tell_endings,
+                self.acquisition.keep_up,
+                self.triggers.look,
+                self._tell_found,
+            ),
+            rarely=(self.sessions.remove_expired, store.leases.sweep),
+            last=self.info.rebuild,
+        )
         self._lock: WorkspaceLock | None = None
 
     @classmethod
@@ -205,7 +213,7 @@ class Service:
         self.info.rebuild()
         self.quality.start()
         self.outbox.start()
-        self._ticker.start()
+        self._caretaker.start()
 
     def when_looked(self, tell: Callable[[str], None]) -> None:
         """Have ``tell`` hear once, a sentence each, what the first complete look found."""
@@ -353,22 +361,6 @@ class Service:
         self.quality.catch_up()  # a scan may have brought labels along
         self.info.touch()
 
-    def _tick(self) -> None:
-        cleaned = time.monotonic()
-        while not self._closing.wait(TICK_S):
-            chores: list[Callable[[], object]] = [
-                self.inference.refresh,
-                self.training.supervise,
-                self.jobs.tell_endings,
-                self.acquisition.keep_up,
-                self.triggers.look,
-            ]
-            if time.monotonic() - cleaned > CLEAN_UP_S:
-                cleaned = time.monotonic()
-                chores += [self.sessions.remove_expired, self.store.leases.sweep]
-            for chore in (*chores, self.info.rebuild, self._tell_found):
-                _try(chore)
-
     @property
     def is_open(self) -> bool:
         """False once :meth:`close` was called."""
@@ -381,7 +373,7 @@ class Service:
         self.quality.close()
         self.outbox.close()
         self.jobs.close()
-        self._ticker.join()
+        self._caretaker.close()
         self.store.close()
         if self._lock:
             self._lock.release()
@@ -392,11 +384,3 @@ class Service:
 
     def __exit__(self, *error: Any) -> None:
         self.close()
-
-
-def _try(chore: Callable[[], object]) -> None:
-    """One of the things to look after; what fails is tried again, and holds up no other."""
-    try:
-        chore()
-    except SonoloopError as error:
-        logger.warning("looking after the workspace failed, will try again: %s", error)
