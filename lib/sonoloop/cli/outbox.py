@@ -45,7 +45,7 @@ def list_entries(
         title=", ".join(f"{count} {name}" for name, count in counts.by_state.items()),
         title_justify="left",
     )
-    for column in ("entry", "image", "reader", "state", "tries", "made", "why"):
+    for column in ("entry", "image", "reader", "state", "retries", "made", "why"):
         table.add_column(column, overflow="fold")
     for entry in entries:
         table.add_row(*map(Text, _row(entry)))
