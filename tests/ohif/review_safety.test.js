@@ -111,6 +111,25 @@ test("what is painted while an answer is sent is unsaved, whether or not its ima
   }
 });
 
+test("what is sent is what was there when it was submitted", async () => {
+  const api = new FakeApi();
+  api.me = () => Promise.resolve({ accounts: true, name: "anna", role: "annotator" });
+  const { review: session, viewer } = await opened({ api });
+  await session.setPathology("benign");
+  const late = hold(api, "me");
+  const submitting = session.submit();
+  viewer.paint([20], 2);
+  await session.setBirads("5");
+
+  late.resolve();
+  await submitting;
+
+  assert.deepEqual(api.saved[0].params.label_info, [{ name: "lesion 1", idx: 1 }]);
+  assert.deepEqual([...api.saved[0].mask.data].filter(Boolean), [1, 1]);
+  assert.equal("birads" in api.saved[0].params, false);
+  assert.deepEqual([session.state.dirty, session.state.answer.birads], [true, "5"]);
+});
+
 test("a late answer of the AI does not paint over what was painted meanwhile", async () => {
   const { review: session, viewer, api } = await opened();
   const late = held();

@@ -20,6 +20,7 @@ import { blank, lesionsIn } from "./work.js";
  * @property {boolean} marked
  * @property {import("./types").Answer} answer
  * @property {string} reader
+ * @property {Record<string, unknown>} params
  */
 
 export class Saving {
@@ -68,7 +69,8 @@ export class Saving {
    */
   async #send(work, kind) {
     const mask = this.review.viewer.read(work.imageId) ?? blank(work);
-    const sent = { kind, mask, marked: work.marked, answer: work.answer, reader: this.review.state.reader };
+    const { reader } = this.review.state;
+    const sent = { kind, mask, marked: work.marked, answer: work.answer, reader, params: paramsOf(work, { reader, state: kind }) };
     work.saving = this.#sent(work, sent);
     if (this.desk.current === work) this.desk.tell();
     try {
@@ -93,7 +95,7 @@ export class Saving {
     const { rows, columns } = work.image;
     const mask = sent.marked ? { rows, columns, data: sent.mask } : null;
     try {
-      const saved = await this.review.api.saveLabel(work.imageId, { mask, params: paramsOf(work, { reader: sent.reader, state: sent.kind }) });
+      const saved = await this.review.api.saveLabel(work.imageId, { mask, params: sent.params });
       this.#kept(work, sent, saved);
       return true;
     } catch (error) {
@@ -139,7 +141,7 @@ export class Saving {
   async #stale(work, sent, error) {
     if (!error.current) { // the earlier one was withdrawn: there is nothing to disagree with
       work.base = 0;
-      return this.#sent(work, sent);
+      return this.#sent(work, { ...sent, params: { ...sent.params, base_revision: 0 } });
     }
     const current = revisionOf(error.current);
     const stands = await this.#outlined(work, current);
