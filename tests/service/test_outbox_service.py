@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from archives import FakeArchive, make_fakes
+from archives import FakeArchive, fake_rejection, make_fakes
 from sonoloop.errors import PacsError
 from sonoloop.records import Annotation, ImageRecord
 from sonoloop.service.delivery import DRAFTS_OFF, NOTHING, OVERTAKEN, SWITCHED_OFF, WITHDRAWN
@@ -47,7 +47,12 @@ class Site:
     def open(self) -> None:
         self.store = Store.open(self.folder)
         self.outbox = Outbox(
-            self.store, self.archive, self.settings, make=make_fakes, chance=lambda: 0.0
+            self.store,
+            self.archive,
+            self.settings,
+            make=make_fakes,
+            reject=fake_rejection,
+            chance=lambda: 0.0,
         )
 
     def reopen(self) -> None:

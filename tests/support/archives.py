@@ -12,40 +12,54 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, RawDataStorage
 
 from sonoloop.errors import DocumentError, InstanceRefusedError, NotFoundError, PacsError
 from sonoloop.pacs.port import ArchiveState
-from sonoloop.records import ImageRecord, InstanceAddress
+from sonoloop.records import Annotation, ImageRecord, InstanceAddress
 from sonoloop.reporting.reading import Reading
 from sonoloop.service.reported import Files, MadeDocument
 from sonoloop.settings import WriteBackSettings
+from sonoloop.store.outbox_entries import DocumentKind
 
 
-def fake_document(reading: Reading, kind: str, previous: bytes | None) -> MadeDocument:
+def fake_document(reading: Reading, kind: DocumentKind, previous: bytes | None) -> MadeDocument:
     """A small DICOM file that tells who said what, with another UID every time."""
     said = f"{kind} {reading.record.image_id} {reading.reader} {reading.assessed_at.isoformat()}"
-    instance = f"2.25.{uuid.uuid4().int}"
+    number = dcmread(io.BytesIO(previous)).InstanceNumber + 1 if previous else 1
+    return _file(kind, reading.record, said, f"2.25.{uuid.uuid4().int}", number=number)
+
+
+def fake_rejection(
+    _header: Any,
+    record: ImageRecord,
+    annotation: Annotation,
+    said: Mapping[DocumentKind, InstanceAddress],
+) -> MadeDocument:
+    """A small DICOM file that tells what it takes back, the same each time."""
+    taken = " ".join(address.instance for address in said.values())
+    told = f"rejection {record.image_id} {annotation.reader} {taken}"
+    instance = f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, taken).int}"
+    return _file("rejection", record, told, instance, number=annotation.revision)
+
+
+def _file(
+    kind: DocumentKind, record: ImageRecord, said: str, instance: str, *, number: int
+) -> MadeDocument:
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = RawDataStorage
     meta.MediaStorageSOPInstanceUID = UID(instance)
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     dataset.SOPInstanceUID = instance
-    dataset.StudyInstanceUID = reading.record.study_instance_uid
+    dataset.StudyInstanceUID = record.study_instance_uid
     dataset.SeriesInstanceUID = f"2.25.{len(kind)}"
     dataset.PatientComments = said
-    number = dcmread(io.BytesIO(previous)).InstanceNumber + 1 if previous else 1
     dataset.InstanceNumber = number
     buffer = io.BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     address = InstanceAddress(
-        study=str(reading.record.study_instance_uid),
+        study=str(record.study_instance_uid),
         series=str(dataset.SeriesInstanceUID),
         instance=instance,
     )
-    assert kind in ("segmentation", "report")
-    return MadeDocument(
-        kind="segmentation" if kind == "segmentation" else "report",
-        address=address,
-        data=buffer.getvalue(),
-    )
+    return MadeDocument(kind=kind, address=address, data=buffer.getvalue())
 
 
 def make_fakes(
@@ -56,7 +70,9 @@ def make_fakes(
         raise DocumentError("the header is too broken to refer to")
     if header.get("Manufacturer") == "unheard of":
         raise IndexError("a mistake of ours")
-    kinds = ["segmentation"] if settings.write_seg and reading.mask.any() else []
+    kinds: list[DocumentKind] = (
+        ["segmentation"] if settings.write_seg and reading.mask.any() else []
+    )
     kinds += ["report"] if settings.write_sr else []
     before: Mapping[Any, bytes] = previous
     return tuple(fake_document(reading, kind, before.get(kind)) for kind in kinds)

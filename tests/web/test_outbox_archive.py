@@ -95,6 +95,46 @@ def test_what_is_submitted_is_found_in_the_folder_and_read_back_exactly(
     assert study == {"anna-grey.dcm", "anna-colour.dcm", "berta-cine.dcm"}
 
 
+@pytest.mark.parametrize("kept_in", ["folder", pytest.param("pacs", marks=pytest.mark.pacs)])
+def test_what_is_withdrawn_is_rejected_in_the_archive(
+    kept_in: str,
+    make_site: MakeSite,
+    studio: Studio,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    studies: Path | str = studio.folder
+    if kept_in == "pacs":
+        orthanc = request.getfixturevalue("orthanc")
+        for path in studio.folder.iterdir():
+            orthanc.store(path)
+        monkeypatch.setenv("SONOLOOP_PACS_USER", orthanc.user)
+        monkeypatch.setenv("SONOLOOP_PACS_PASSWORD", orthanc.password)
+        studies = orthanc.url
+    frame = list(studio)[4]
+    with make_site(studies=studies) as site:
+        submit(site, frame)
+        assert site.service.outbox.wait_until_idle(60)
+        gone = site.http.delete("/datastore/label", params={"id": frame.image, "tag": "final"})
+        assert gone.status_code == 200
+        assert site.service.outbox.wait_until_idle(60)
+
+        pacs = DICOMwebClient(f"{site.url}/dicom-web")
+        (series,) = pacs.search_for_series(frame.study, search_filters={"Modality": "KO"})
+        (note,) = pacs.retrieve_series(frame.study, series["0020000E"]["Value"][0])
+        (entry,) = site.service.store.outbox.list()
+
+    said = {one.kind: one.address.instance for one in entry.documents}
+    rejected = {
+        str(element.value)
+        for element in note.iterall()
+        if element.keyword == "ReferencedSOPInstanceUID"
+    }
+    assert note.ConceptNameCodeSequence[0].CodeMeaning == "Rejected for Quality Reasons"
+    assert rejected == {said["segmentation"], said["report"]}
+    assert (entry.state, said["rejection"]) == ("verified", note.SOPInstanceUID)
+
+
 @pytest.mark.pacs
 @pytest.mark.slow
 def test_nothing_is_lost_while_the_pacs_is_down_for_a_minute(

@@ -32,11 +32,15 @@ REPORT: Final = frozenset(
 )
 
 
+KEY_OBJECTS: Final = frozenset({"1.2.840.10008.5.1.4.1.1.88.59"})
+"""Key Object Selection: notes that take documents back, among others."""
+
+
 def is_image(sop_class: str, modality: str) -> bool:
     """Whether an instance is a two-dimensional ultrasound image."""
     return sop_class in ULTRASOUND or (sop_class in SECONDARY_CAPTURE and modality == "US")
 
 
 def is_document(sop_class: str) -> bool:
-    """Whether an instance says something of an image: SEG and SR."""
-    return sop_class in SEGMENTATION or sop_class in REPORT
+    """Whether an instance says something of an image, or of what was said: SEG, SR and KO."""
+    return sop_class in SEGMENTATION | REPORT | KEY_OBJECTS

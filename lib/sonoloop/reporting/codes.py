@@ -25,6 +25,9 @@ LATERALITY: Final = {
 ARTIFICIAL_INTELLIGENCE: Final = Code("123110", "DCM", "Artificial Intelligence")
 PERSON: Final = Code("121006", "DCM", "Person")
 DEVICE: Final = Code("121007", "DCM", "Device")
+REJECTED: Final = Code("113001", "DCM", "Rejected for Quality Reasons")
+"""CID 7010, as IHE's Imaging Object Change Management has it."""
+
 REPORT_TITLE: Final = Code("126000", "DCM", "Imaging Measurement Report")
 PROCEDURE: Final = Code("47079000", "SCT", "Ultrasonography of breast")
 """CID 6050. CID 100, which TID 1500 begins with, holds no breast ultrasound and may be extended."""

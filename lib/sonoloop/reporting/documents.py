@@ -12,12 +12,18 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
+from typing import Final, Literal
 
 import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.filewriter import dcmwrite
-from pydicom.uid import UID, Comprehensive3DSRStorage, SegmentationStorage
+from pydicom.uid import (
+    UID,
+    Comprehensive3DSRStorage,
+    KeyObjectSelectionDocumentStorage,
+    SegmentationStorage,
+)
 
 from sonoloop import __version__
 from sonoloop.errors import DocumentError
@@ -32,7 +38,12 @@ from sonoloop.reporting.tracking import TrackedLesion as TrackedLesion
 from sonoloop.reporting.tracking import lesion_masks, track
 
 Geometry = Literal["synthetic", "none"]
-DocumentKind = Literal["segmentation", "report"]
+DocumentKind = Literal["segmentation", "report", "rejection"]
+SOP_CLASSES: Final[Mapping[DocumentKind, str]] = {
+    "segmentation": SegmentationStorage,
+    "report": Comprehensive3DSRStorage,
+    "rejection": KeyObjectSelectionDocumentStorage,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +70,7 @@ class Document:
 
     Attributes:
         data: The file, with preamble.
-        sop_class_uid: Segmentation Storage or Comprehensive 3D SR Storage.
+        sop_class_uid: Segmentation, Comprehensive 3D SR or Key Object Selection Document Storage.
         number: InstanceNumber; later revisions have higher ones.
     """
 
@@ -149,6 +160,43 @@ def documents_for(
     )
 
 
+def rejection_of(
+    header: Dataset,
+    record: ImageRecord,
+    rejected: Mapping[DocumentKind, InstanceAddress],
+    *,
+    number: int,
+    at: datetime,
+) -> Document:
+    """The note that takes documents of a reading back; see :mod:`sonoloop.reporting.rejection`.
+
+    Args:
+        header: As of :func:`documents_for`.
+        record: The image.
+        rejected: Where the documents are, at least one.
+        number: InstanceNumber: the revision that was withdrawn.
+        at: When it was withdrawn.
+
+    Raises:
+        DocumentError: If the header is not that of the image, or too broken to refer to.
+    """
+    from sonoloop.reporting.rejection import Rejected, write_rejection  # as above
+
+    known = checked_header(header, record)
+    said = [
+        Rejected(sop_class_uid=SOP_CLASSES[kind], address=address)
+        for kind, address in rejected.items()
+    ]
+    instances = [one.address.instance for one in said]
+    address = InstanceAddress(
+        study=str(known.StudyInstanceUID),
+        series=series_uid(record, "rejection"),
+        instance=stable_uid("sonoloop rejection", *instances),
+    )
+    note = write_rejection(known, record, said, address, number=number, at=at)
+    return _written(note, number)
+
+
 def read_documents(segmentation: bytes | None, report: bytes | None) -> Documents:
     """Documents this module wrote, from their files; what ``previous`` is made of.
 
@@ -214,8 +262,10 @@ def _address(header: Dataset, reading: Reading, kind: DocumentKind, digest: str)
 
 
 def _document(dataset: Dataset | None, number: int) -> Document | None:
-    if dataset is None:
-        return None
+    return None if dataset is None else _written(dataset, number)
+
+
+def _written(dataset: Dataset, number: int) -> Document:
     stream = io.BytesIO()
     dcmwrite(stream, dataset, enforce_file_format=True)
     return Document(

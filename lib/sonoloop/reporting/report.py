@@ -15,7 +15,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 
 from sonoloop import __version__
 from sonoloop.geometry import SpacingMm
-from sonoloop.imaging.write_dicom import IMPLEMENTATION_UID, stable_uid
+from sonoloop.imaging.write_dicom import stable_uid
 from sonoloop.labels import Pathology
 from sonoloop.records import InstanceAddress
 from sonoloop.reporting import codes
@@ -31,6 +31,7 @@ from sonoloop.reporting.identity import (
     within,
 )
 from sonoloop.reporting.measure import measure
+from sonoloop.reporting.observers import observers_of
 from sonoloop.reporting.reading import Reading
 from sonoloop.reporting.segmentation import algorithm_version, name_of_image
 from sonoloop.reporting.tracking import TrackedLesion
@@ -68,7 +69,7 @@ def write_report(
     image = blank_image(header)
     final = reading.state == "final"
     content = sr.MeasurementReport(
-        observation_context=_observers(reading),
+        observation_context=observers_of(reading),
         procedure_reported=codes.PROCEDURE,
         imaging_measurements=_groups(header, reading, lesions, segmentation),
         title=codes.REPORT_TITLE,
@@ -92,7 +93,7 @@ def write_report(
         verifying_observer_name=named,
         verifying_organization=_organization(header, organization) if final else None,
         previous_versions=[_as_evidence(predecessor)] if predecessor else None,
-        series_description=f"Findings, {name_of_image(header, reading)}",
+        series_description=f"Findings, {name_of_image(header, reading.record)}",
     )
     _settle(document, reading)
     sign_over(document, header, reading.assessed_at)
@@ -119,28 +120,6 @@ def _as_evidence(address: InstanceAddress) -> Dataset:
     document.SeriesInstanceUID = address.series
     document.SOPInstanceUID = address.instance
     return document
-
-
-def _observers(reading: Reading) -> sr.ObservationContext:
-    device = sr.ObserverContext(
-        observer_type=sr.CodedConcept.from_code(codes.DEVICE),
-        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-            uid=IMPLEMENTATION_UID,
-            name=MANUFACTURER,
-            manufacturer_name=MANUFACTURER,
-            model_name=MODEL_NAME,
-            serial_number=SERIAL_NUMBER,
-        ),
-    )
-    if reading.state == "draft":
-        return sr.ObservationContext(observer_device_context=device)
-    person = sr.ObserverContext(
-        observer_type=sr.CodedConcept.from_code(codes.PERSON),
-        observer_identifying_attributes=sr.PersonObserverIdentifyingAttributes(
-            name=person_name(reading.reader), login_name=reading.reader
-        ),
-    )
-    return sr.ObservationContext(observer_person_context=person, observer_device_context=device)
 
 
 def _groups(

@@ -22,7 +22,7 @@ from pydicom.uid import UltrasoundImageStorage
 from sonoloop import __version__
 from sonoloop.geometry import LabelMap
 from sonoloop.imaging.write_dicom import stable_uid
-from sonoloop.records import InstanceAddress, ModelTask
+from sonoloop.records import ImageRecord, InstanceAddress, ModelTask
 from sonoloop.reporting import codes
 from sonoloop.reporting.identity import (
     EXPLICIT_LITTLE_ENDIAN,
@@ -84,7 +84,7 @@ def write_segmentation(
         content_label=LABEL,
         content_description="Breast lesions on ultrasound",
         content_creator_name=person_name(reading.reader) if reading.reader else None,
-        series_description=f"Lesions, {name_of_image(header, reading)}",
+        series_description=f"Lesions, {name_of_image(header, reading.record)}",
         transfer_syntax_uid=EXPLICIT_LITTLE_ENDIAN,
     )
     _refer_to_the_image(document, header, reading)
@@ -129,10 +129,10 @@ def cornerstone_finds_bits(pixels: int, frames: int) -> bool:
     return stored == together
 
 
-def name_of_image(header: Dataset, reading: Reading) -> str:
+def name_of_image(header: Dataset, record: ImageRecord) -> str:
     """The image for people, as viewers number it: ``image 3-7 frame 5``."""
     series, instance = (text_of(header, f"{level}Number") for level in ("Series", "Instance"))
-    frame = f" frame {reading.record.frame + 1}" if reading.record.frame_count > 1 else ""
+    frame = f" frame {record.frame + 1}" if record.frame_count > 1 else ""
     return f"image {series[:12] or '?'}-{instance[:12] or '?'}{frame}"
 
 

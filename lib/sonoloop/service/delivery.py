@@ -22,7 +22,14 @@ from sonoloop.pacs.comparing import differences
 from sonoloop.pacs.port import DicomArchive
 from sonoloop.records import Annotation
 from sonoloop.service.labelling import revision_of
-from sonoloop.service.reported import MadeDocument, MakeDocuments, make_documents, reading_of
+from sonoloop.service.reported import (
+    MadeDocument,
+    MakeDocuments,
+    MakeRejection,
+    make_documents,
+    make_rejection,
+    reading_of,
+)
 from sonoloop.settings import WriteBackSettings
 from sonoloop.store import files
 from sonoloop.store.outbox_entries import KeptDocument, OutboxEntry
@@ -55,9 +62,10 @@ class Delivery:
         settings: WriteBackSettings,
         *,
         make: MakeDocuments = make_documents,
+        reject: MakeRejection = make_rejection,
     ) -> None:
         self._store, self._archive, self._settings = store, archive, settings
-        self._make = make
+        self._make, self._reject = make, reject
         self._folder = store.paths.outbox
 
     def deliver(self, entry: OutboxEntry) -> Delivered:
@@ -72,11 +80,18 @@ class Delivery:
             StoreError: If the disk or the database fails.
         """
         annotation = revision_of(self._store, entry.image_id, entry.tag, entry.revision)
+        if _is_to_be_taken_back(entry, annotation):
+            return self._take_back(entry, annotation)
         reason = None if entry.state == "sent" else self._reason_against(entry, annotation)
         sending = () if reason else self._kept(entry) or self._made(entry, annotation)
         if not sending:
             self._store.outbox.turn_off(entry.entry_id, reason or NOTHING)
             return "off"
+        self._bring(entry, sending)
+        return "verified"
+
+    def _bring(self, entry: OutboxEntry, sending: Sequence[_File]) -> None:
+        """Have the archive keep documents, as they are."""
         # Of an earlier try the answer may have been lost, and not the documents.
         may_be_there = entry.state == "sent" or entry.attempts > 0
         arrived = may_be_there and self._is_there(sending)
@@ -87,7 +102,25 @@ class Delivery:
             raise PacsError("the archive took the documents and does not give them back yet")
         for name in self._store.outbox.mark_verified(entry.entry_id):
             (self._folder / name).unlink(missing_ok=True)
+
+    def _take_back(self, entry: OutboxEntry, annotation: Annotation) -> Delivered:
+        """Tell the archive that what it has of a withdrawn annotation counts no more."""
+        if not (self._settings.write_seg or self._settings.write_sr):
+            self._store.outbox.turn_off(entry.entry_id, SWITCHED_OFF)
+            return "off"
+        note = next((one for one in entry.documents if one.kind == "rejection"), None)
+        file = self._find(note) if note else None
+        self._bring(entry, [file or self._made_note(entry, annotation)])
         return "verified"
+
+    def _made_note(self, entry: OutboxEntry, annotation: Annotation) -> _File:
+        record = self._store.images.get(entry.image_id)
+        said = [one for one in entry.documents if one.kind != "rejection"]
+        header = self._archive.header(record)
+        where = {one.kind: one.address for one in said}
+        file = self._write(self._reject(header, record, annotation, where))
+        self._store.outbox.keep_documents(entry.entry_id, [*said, file.document])
+        return file
 
     def _reason_against(self, entry: OutboxEntry, annotation: Annotation) -> str | None:
         if not (self._settings.write_seg or self._settings.write_sr):
@@ -185,3 +218,13 @@ class Delivery:
                     f"{', '.join(found.lost[:8])} (is it still taking it in?)"
                 )
         return True
+
+
+def _is_to_be_taken_back(entry: OutboxEntry, annotation: Annotation) -> bool:
+    """Whether the archive has the documents, or took them, of an annotation that was withdrawn.
+
+    Such an entry waits anew. What is just being sent arrives first.
+    """
+    begun = any(one.kind == "rejection" for one in entry.documents)
+    was_sent = entry.sent_at is not None and entry.state == "waiting"
+    return annotation.withdrawn_at is not None and bool(entry.documents) and (begun or was_sent)

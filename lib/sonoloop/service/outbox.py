@@ -22,7 +22,13 @@ from sonoloop.errors import (
 from sonoloop.pacs.port import DicomArchive
 from sonoloop.records import Annotation
 from sonoloop.service.delivery import Delivery
-from sonoloop.service.reported import MakeDocuments, make_documents, warm_up
+from sonoloop.service.reported import (
+    MakeDocuments,
+    MakeRejection,
+    make_documents,
+    make_rejection,
+    warm_up,
+)
 from sonoloop.service.steady import SteadyThread
 from sonoloop.settings import WriteBackSettings
 from sonoloop.store.outbox_entries import OutboxCounts, OutboxEntry
@@ -68,6 +74,7 @@ class Outbox:
         settings: What is written.
         changed: Called after every step.
         make: Makes documents; for tests.
+        reject: Makes what takes them back; for tests.
         chance: Draws a number in [0, 1); for tests.
     """
 
@@ -79,10 +86,11 @@ class Outbox:
         *,
         changed: Callable[[], None] = lambda: None,
         make: MakeDocuments = make_documents,
+        reject: MakeRejection = make_rejection,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._store, self._archive, self._settings = store, archive, settings
-        self._delivery = Delivery(store, archive, settings, make=make)
+        self._delivery = Delivery(store, archive, settings, make=make, reject=reject)
         self._tell, self._chance = changed, chance
         self._changed = threading.Condition()
         self._woken = self._busy = self._closing = False

@@ -68,6 +68,31 @@ def make_documents(
     )
 
 
+MakeRejection: TypeAlias = Callable[
+    [Any, ImageRecord, Annotation, Mapping[DocumentKind, InstanceAddress]], MadeDocument
+]
+"""Given the DICOM header of the image, the image, the annotation that was withdrawn, and where its
+documents are."""
+
+
+def make_rejection(
+    header: Any,
+    record: ImageRecord,
+    annotation: Annotation,
+    said: Mapping[DocumentKind, InstanceAddress],
+) -> MadeDocument:
+    """The note that takes the documents of a withdrawn annotation back.
+
+    Raises:
+        DocumentError: If it cannot be made.
+    """
+    from sonoloop.reporting.documents import rejection_of
+
+    at = annotation.withdrawn_at or annotation.created_at
+    note = rejection_of(header, record, said, number=annotation.revision, at=at)
+    return MadeDocument(kind="rejection", address=note.address, data=note.data)
+
+
 def warm_up() -> None:
     """Load what the first document needs; nothing else of this process gets on for a moment.
 

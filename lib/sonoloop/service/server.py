@@ -45,6 +45,7 @@ from sonoloop.service.triggers import Triggers
 from sonoloop.service.uploads import Uploads
 from sonoloop.service.versions import Versions
 from sonoloop.settings import PipelineSettings, ServerSettings
+from sonoloop.store.events import UNKNOWN
 from sonoloop.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -271,7 +272,7 @@ class Service:
         client = submission.info.get("client_id")
         if isinstance(client, str) and client not in ("", annotation.reader):
             self.store.leases.release(record.image_id, client)  # lent before he told his name
-        self._heard_of(annotation)
+        self._heard_of(annotation.image_id)
         return annotation
 
     def adjudicate(
@@ -297,7 +298,7 @@ class Service:
             )
         else:
             annotation = self.labelling.adopt(record, adopt, submission)
-        self._heard_of(annotation)
+        self._heard_of(annotation.image_id)
         return annotation
 
     def review(self, annotation: int, reviewer: str, verdict: Verdict, note: str) -> Review:
@@ -307,8 +308,15 @@ class Service:
         self.info.touch()
         return review
 
-    def _heard_of(self, annotation: Annotation) -> None:
-        self.quality.look_at(annotation.image_id)
+    def withdraw(
+        self, image_id: str, tag: LabelTag, *, actor: str = UNKNOWN, revision: int | None = None
+    ) -> None:
+        """Take labels back, here and in the archive; see :meth:`Annotations.withdraw`."""
+        self.store.annotations.withdraw(image_id, tag, actor=actor, revision=revision)
+        self._heard_of(image_id)
+
+    def _heard_of(self, image_id: str) -> None:
+        self.quality.look_at(image_id)
         self.outbox.wake()
         self.info.touch()
 
@@ -320,7 +328,7 @@ class Service:
             InvalidRequestError: If ``info`` is malformed or contradicts the mask.
         """
         annotation = self.labelling.amend(self.images.record(image), tag, info)
-        self._heard_of(annotation)
+        self._heard_of(annotation.image_id)
         return annotation
 
     def start_training(self, target: str, params: Mapping[str, Any], *, actor: str = "") -> Job:

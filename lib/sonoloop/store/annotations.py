@@ -24,6 +24,7 @@ from sonoloop.store.answers import count_again
 from sonoloop.store.database import Database
 from sonoloop.store.events import UNKNOWN
 from sonoloop.store.images import find_row
+from sonoloop.store.outbox import take_back
 from sonoloop.store.paths import WorkspacePaths
 from sonoloop.store.records import annotation as record_of
 from sonoloop.store.records import image_record
@@ -265,6 +266,7 @@ class Annotations:
             for row in rows:
                 row.withdrawn_at, row.in_force = now(), False
             count_again(session, image)
+            take_back(session, rows)
             tell_withdrawal(session, image, rows, actor=actor)
 
     def update_info(

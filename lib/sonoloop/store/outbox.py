@@ -57,6 +57,19 @@ def enqueue(session: Session, image: ImageRow, annotation: AnnotationRow) -> Out
     return row
 
 
+def take_back(session: Session, annotations: Sequence[AnnotationRow]) -> None:
+    """Have what the archive holds of withdrawn annotations rejected, within their transaction."""
+    withdrawn = OutboxRow.annotation.in_([row.id for row in annotations])
+    query = select(OutboxRow).where(withdrawn, OutboxRow.state == "verified")
+    for row in session.scalars(query):
+        _reopen(row)
+
+
+def _reopen(row: OutboxRow) -> None:
+    row.state, row.attempts, row.ended_at, row.problem = "waiting", 0, None, None
+    row.next_attempt_at = now()
+
+
 class Outbox:
     """Entries by annotation; every method is one transaction."""
 
@@ -187,6 +200,9 @@ class Outbox:
             row = _row(session, entry_id)
             row.state, row.ended_at, row.problem = "verified", now(), None
             _log(session, "document_verified", row)
+            annotation = session.get_one(AnnotationRow, row.annotation)
+            if annotation.withdrawn_at is not None and "rejection" not in row.documents:
+                _reopen(row)  # withdrawn while it was on its way
             query = select(OutboxRow.documents).where(
                 OutboxRow.image == row.image,
                 OutboxRow.state == "verified",

@@ -9,7 +9,7 @@ from sonoloop.records import InstanceAddress, LabelTag
 from sonoloop.store.schema import AnnotationRow
 from sonoloop.store.schema_outbox import OutboxRow
 
-DocumentKind = Literal["segmentation", "report"]
+DocumentKind = Literal["segmentation", "report", "rejection"]
 DOCUMENT_KINDS: Final[tuple[DocumentKind, ...]] = get_args(DocumentKind)
 
 OutboxState = Literal["waiting", "sent", "verified", "failed", "off"]
@@ -41,7 +41,7 @@ class OutboxEntry:
         reader: Whose annotation it is.
         attempts: Times it was tried in vain since it was queued or retried.
         problem: What went wrong last, or why it is off; None while all is well.
-        documents: What was made of it; empty until then.
+        documents: What was made of it; empty until then. A ``rejection`` takes the others back.
         ended_at: When it was verified, failed or turned off.
     """
 

@@ -176,8 +176,7 @@ class StoreDatastore(Datastore):
         """Take a label back: the image counts as unlabelled again, the history keeps it."""
         with reported_to_monailabel():
             label = self._label(label_id, label_tag)
-            self._service.store.annotations.withdraw(label.image_id, label.tag)
-        self._service.info.touch()
+            self._service.withdraw(label.image_id, label.tag)
 
     # The pool
 

@@ -85,9 +85,7 @@ def withdraw_label(
     record = service.images.record(image)
     actor = speaker.name(client_id)
     one = version_of(service.store, record.image_id, tag).revision if is_version(tag) else None
-    service.store.annotations.withdraw(record.image_id, _kind(tag), actor=actor, revision=one)
-    service.quality.look_at(record.image_id)
-    service.info.touch()
+    service.withdraw(record.image_id, _kind(tag), actor=actor, revision=one)
     return {}
 
 
