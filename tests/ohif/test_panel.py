@@ -214,6 +214,7 @@ class TestTools:
     def test_brushes_have_sizes_of_the_image(self, show: Show, calls: Calls) -> None:
         page = show("editing")
         page.get_by_role("button", name="Large brush, radius 26 px").click()
+        expect(part(page, "brush-size").locator("output")).to_have_text("26 px")
         page.get_by_role("slider", name="Radius of the brush in pixels").press("ArrowRight")
 
         expect(part(page, "brush-size").locator("output")).to_have_text("27 px")

@@ -313,6 +313,25 @@ def test_rolling_back_needs_the_keyboard_only(
     assert models.serving("segmentation").model_id == trained
 
 
+def test_a_question_right_after_another_is_answered(
+    busy_site: Any, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(busy_site.url)
+    page.locator("[data-key='rollback segmentation']").wait_for()
+    page.evaluate(
+        """() => { // before the page hears that the first question was closed
+            const button = document.querySelector("[data-key='rollback segmentation']");
+            button.click();
+            document.getElementById("confirm").close("no");
+            button.click();
+        }"""
+    )
+    page.keyboard.type("worse on small lesions")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#told")).to_contain_text("tation-0 serves again")
+
+
 def test_a_pin_holds_the_serving_version_until_it_is_taken_off(
     busy_site: Any, open_page: Callable[..., Page]
 ) -> None:

@@ -27,24 +27,32 @@ VIEW = """() => {
 
 @pytest.fixture(scope="module")
 def site(studio: Studio, make_site: Callable[..., AbstractContextManager[Any]]) -> Iterator[Any]:
-    studio.single("keys", "first")
+    for name in ("first", "second"):
+        studio.single(name, name)
     with make_site(studio.folder) as made:
         yield made
 
 
 @pytest.fixture
-def screen(site: Any, studio: Studio, open_screen: Callable[..., Screen]) -> Screen:
-    """An image with its suggestion on the smallest screen that is asked for."""
-    first: Drawn = next(iter(studio))
-    opened = open_screen(site.url)
-    opened.page.set_viewport_size(SMALLEST)
-    opened.study(first.study, first)
-    opened.until_shown(first.image)
-    opened.until_stage(PREDICTED)
-    return opened
+def open_image(
+    site: Any, studio: Studio, open_screen: Callable[..., Screen]
+) -> Callable[[int], Screen]:
+    """Opens an image with its suggestion on the smallest screen that is asked for."""
+
+    def opening(number: int) -> Screen:
+        drawn: Drawn = list(studio)[number]
+        screen = open_screen(site.url)
+        screen.page.set_viewport_size(SMALLEST)
+        screen.study(drawn.study, drawn)
+        screen.until_shown(drawn.image)
+        screen.until_stage(PREDICTED)
+        return screen
+
+    return opening
 
 
-def test_the_keys_of_the_panel_are_not_the_viewers_too(screen: Screen) -> None:
+def test_the_keys_of_the_panel_are_not_the_viewers_too(open_image: Callable[[int], Screen]) -> None:
+    screen = open_image(0)
     page = screen.page
     before = screen.shown()
     assert before is not None
@@ -70,7 +78,10 @@ def test_the_keys_of_the_panel_are_not_the_viewers_too(screen: Screen) -> None:
     assert np.array_equal(after.lesion, before.lesion)
 
 
-def test_what_is_typed_in_the_panel_does_not_turn_the_image(screen: Screen) -> None:
+def test_what_is_typed_in_the_panel_does_not_turn_the_image(
+    open_image: Callable[[int], Screen],
+) -> None:
+    screen = open_image(1)  # the first one is lent to the reader who began to paint on it
     page = screen.page
     before = page.evaluate(VIEW)
     held = page.evaluate(HELD)

@@ -119,7 +119,11 @@ function confirmed(question) {
   dialog.showModal();
   (question.field === undefined ? at("confirm-yes") : field).focus();
   return new Promise((resolve) => {
-    const onClose = () => resolve(dialog.returnValue === "yes" ? field.value.trim() : null);
-    dialog.addEventListener("close", onClose, { once: true });
+    const onClose = () => {
+      if (dialog.open) return; // late news of the question before
+      dialog.removeEventListener("close", onClose);
+      resolve(dialog.returnValue === "yes" ? field.value.trim() : null);
+    };
+    dialog.addEventListener("close", onClose);
   });
 }
