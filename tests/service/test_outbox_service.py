@@ -9,95 +9,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from archives import FakeArchive, fake_rejection, make_fakes
+from archives import FakeArchive
+from outbox_site import NOW, PowerCutError, Site, record
 from sonoloop.errors import PacsError
-from sonoloop.records import Annotation, ImageRecord
+from sonoloop.records import ImageRecord
 from sonoloop.service.delivery import DRAFTS_OFF, NOTHING, OVERTAKEN, SWITCHED_OFF, WITHDRAWN
 from sonoloop.service.outbox import (
     LONGEST_PAUSE_S,
     LOOK_S,
     UNFORESEEN,
-    Outbox,
     pause_after,
 )
 from sonoloop.settings import WriteBackSettings
-from sonoloop.store import NewAnnotation, Store
-from sonoloop.store.outbox_entries import OutboxEntry
-
-NOW = datetime.now(UTC) + timedelta(hours=1)
-SHAPE = (8, 12)
-
-
-class PowerCutError(BaseException):
-    """The process dies here."""
-
-
-class Site:
-    """A workspace with an outbox that is stepped by hand, and may die and be started again."""
-
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        self.folder, self.archive = folder, FakeArchive()
-        self.settings = WriteBackSettings(**settings)
-        self.open()
-
-    def open(self) -> None:
-        self.store = Store.open(self.folder)
-        self.outbox = Outbox(
-            self.store,
-            self.archive,
-            self.settings,
-            make=make_fakes,
-            reject=fake_rejection,
-            chance=lambda: 0.0,
-        )
-
-    def reopen(self) -> None:
-        """What a crash leaves, taken up by the next server."""
-        self.store.close()
-        self.open()
-
-    def step(self, now: datetime = NOW) -> float:
-        return self.outbox.step(now)
-
-    def drain(self, now: datetime = NOW) -> None:
-        while self.step(now) == 0.0:
-            pass
-
-    def say(
-        self, image_id: str, reader: str = "ann", *, lesion: bool = True, **more: Any
-    ) -> Annotation:
-        mask = np.zeros(SHAPE, np.uint8)
-        mask[2:5, 3:8] = lesion
-        return self.store.annotations.save(
-            NewAnnotation(image_id=image_id, reader=reader, **more), mask
-        )
-
-    def entries(self) -> list[OutboxEntry]:
-        return self.store.outbox.list()[::-1]
-
-    def states(self) -> list[str]:
-        return [entry.state for entry in self.entries()]
-
-
-def record(image_id: str) -> ImageRecord:
-    return ImageRecord(
-        image_id=image_id,
-        source="folder",
-        locator=f"{image_id}.dcm",
-        frame=0,
-        frame_count=1,
-        rows=SHAPE[0],
-        columns=SHAPE[1],
-        spacing_mm=(0.1, 0.1),
-        patient_id="p1",
-        study_instance_uid="1.2",
-        series_instance_uid="1.2.3",
-        sop_instance_uid=image_id,
-    )
 
 
 @pytest.fixture
@@ -202,7 +128,9 @@ def _resolve(path: str) -> Any:
         return getattr(importlib.import_module(module), name)
 
 
-def test_while_the_archive_is_away_everything_waits_and_nothing_is_given_up(site: Site) -> None:
+def test_while_the_archive_is_away_everything_waits_and_nothing_is_given_up(
+    site: Site,
+) -> None:
     site.archive.away = True
     site.say("1.1")
     site.say("1.2")
@@ -521,7 +449,9 @@ def test_with_both_switched_off_nothing_goes_and_later_it_may(
     assert site.states() == ["verified"]
 
 
-def test_no_lesion_and_no_reports_leave_nothing_to_write(make_site: Callable[..., Site]) -> None:
+def test_no_lesion_and_no_reports_leave_nothing_to_write(
+    make_site: Callable[..., Site],
+) -> None:
     site = make_site(write_sr=False)
     site.say("1.1", lesion=False)
     site.drain()
@@ -529,7 +459,9 @@ def test_no_lesion_and_no_reports_leave_nothing_to_write(make_site: Callable[...
     assert [(entry.state, entry.problem) for entry in site.entries()] == [("off", NOTHING)]
 
 
-def test_drafts_of_models_go_only_where_they_are_wanted(make_site: Callable[..., Site]) -> None:
+def test_drafts_of_models_go_only_where_they_are_wanted(
+    make_site: Callable[..., Site],
+) -> None:
     site = make_site()
     draft = site.say("1.1", tag="original", source_model="seg-1", info={"params": {}})
     site.drain()
@@ -574,7 +506,9 @@ def test_files_that_are_lost_are_taken_from_the_archive_or_made_anew(
     assert site.archive.said()[-1].split()[:3] == ["report", "1.1", "eve"]
 
 
-def test_the_thread_takes_what_is_submitted_and_what_an_earlier_server_left(site: Site) -> None:
+def test_the_thread_takes_what_is_submitted_and_what_an_earlier_server_left(
+    site: Site,
+) -> None:
     site.archive.away = True
     site.say("1.1")
     site.step(datetime.now(UTC))

@@ -1,103 +1,40 @@
 """What the archive has of an annotation is taken back when the annotation is."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from archives import FakeArchive, fake_rejection, make_fakes
-from sonoloop.records import ImageRecord
+from archives import FakeArchive
+from outbox_site import NOW, PowerCutError, Site, record
 from sonoloop.service.delivery import SWITCHED_OFF, WITHDRAWN, Delivery
-from sonoloop.service.outbox import Outbox
 from sonoloop.settings import WriteBackSettings
-from sonoloop.store import NewAnnotation, Store
-from sonoloop.store.outbox_entries import OutboxEntry
+from sonoloop.store import Store
 
-NOW = datetime.now(UTC) + timedelta(hours=1)
 IMAGE = "1.1"
 
 
-class PowerCutError(BaseException):
-    """The process dies here."""
-
-
-class Site:
-    """A workspace with one image, whose outbox is stepped by hand and may die."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.archive = folder, FakeArchive()
-        self.open()
-        record = ImageRecord(
-            image_id=IMAGE,
-            source="folder",
-            locator="a.dcm",
-            frame=0,
-            frame_count=1,
-            rows=8,
-            columns=12,
-            spacing_mm=None,
-            patient_id="p1",
-            study_instance_uid="1.2",
-            series_instance_uid="1.2.3",
-            sop_instance_uid=IMAGE,
-        )
-        self.store.images.upsert_many([record])
-
-    def open(self, **settings: Any) -> None:
-        self.store = Store.open(self.folder)
-        self.outbox = Outbox(
-            self.store,
-            self.archive,
-            WriteBackSettings(**settings),
-            make=make_fakes,
-            reject=fake_rejection,
-            chance=lambda: 0.0,
-        )
-
-    def reopen(self, **settings: Any) -> None:
-        self.store.close()
-        self.open(**settings)
-
-    def drain(self, now: datetime = NOW) -> None:
-        while self.outbox.step(now) == 0.0:
-            pass
-
-    def say(self, reader: str = "ann") -> None:
-        mask = np.zeros((8, 12), np.uint8)
-        mask[2:5, 3:8] = 1
-        self.store.annotations.save(NewAnnotation(image_id=IMAGE, reader=reader), mask)
-
-    def withdraw(self) -> None:
-        self.store.annotations.withdraw(IMAGE, "final")
-
-    def entries(self) -> list[OutboxEntry]:
-        return self.store.outbox.list()[::-1]
-
-    def states(self) -> list[str]:
-        return [entry.state for entry in self.entries()]
-
-    def kinds(self) -> list[str]:
-        """Kinds of what the archive has, in the order in which they came."""
-        return [said.split()[0] for said in self.archive.said()]
+def withdraw(site: Site) -> None:
+    site.store.annotations.withdraw(IMAGE, "final")
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     made = Site(tmp_path / "workspace")
+    made.store.images.upsert_many([record(IMAGE)])
     yield made
     made.outbox.close()
     made.store.close()
 
 
 def test_what_was_archived_is_rejected(site: Site) -> None:
-    site.say()
+    site.say(IMAGE)
     site.drain()
     sent = {one.address.instance for one in site.entries()[0].documents}
 
-    site.withdraw()
+    withdraw(site)
     assert site.states() == ["waiting"]
     site.drain()
 
@@ -112,10 +49,10 @@ def test_what_was_archived_is_rejected(site: Site) -> None:
 
 
 def test_what_is_rejected_is_neither_sent_nor_asked_for_again(site: Site) -> None:
-    site.say()
+    site.say(IMAGE)
     site.drain()
     hidden = list(site.archive.kept)
-    site.withdraw()
+    withdraw(site)
     for instance in hidden:  # as archives do that follow the note
         del site.archive.kept[instance]
 
@@ -136,9 +73,9 @@ def test_what_is_withdrawn_on_its_way_is_rejected_once_it_arrived(
     def withdrawing(study: str, instances: Any) -> None:
         real(study, instances)
         monkeypatch.setattr(site.archive, "store", store)
-        site.withdraw()
+        withdraw(site)
 
-    site.say()
+    site.say(IMAGE)
     monkeypatch.setattr(site.archive, "store", withdrawing)
     site.drain()
 
@@ -162,9 +99,9 @@ def test_what_is_withdrawn_on_its_way_is_rejected_once_it_arrived(
 def test_a_crash_between_any_two_steps_sends_one_note(
     site: Site, owner: Any, name: str, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site.say()
+    site.say(IMAGE)
     site.drain()
-    site.withdraw()
+    withdraw(site)
     target = type(site.store.outbox) if owner is Store else owner
     method = name.rpartition(".")[2]
     real = getattr(target, method)
@@ -186,10 +123,10 @@ def test_a_crash_between_any_two_steps_sends_one_note(
 
 
 def test_while_the_archive_is_away_the_note_waits(site: Site) -> None:
-    site.say()
+    site.say(IMAGE)
     site.drain()
     site.archive.away = True
-    site.withdraw()
+    withdraw(site)
     site.outbox.step(NOW)
     assert site.states() == ["waiting"]
 
@@ -200,10 +137,10 @@ def test_while_the_archive_is_away_the_note_waits(site: Site) -> None:
 
 
 def test_a_later_answer_goes_after_the_note(site: Site) -> None:
-    site.say()
+    site.say(IMAGE)
     site.drain()
-    site.withdraw()
-    site.say()
+    withdraw(site)
+    site.say(IMAGE)
     site.drain()
 
     assert site.states() == ["verified", "verified"]
@@ -211,8 +148,8 @@ def test_a_later_answer_goes_after_the_note(site: Site) -> None:
 
 
 def test_what_never_went_needs_no_note(site: Site) -> None:
-    site.say()
-    site.withdraw()
+    site.say(IMAGE)
+    withdraw(site)
     site.drain()
 
     assert [(entry.state, entry.problem) for entry in site.entries()] == [("off", WITHDRAWN)]
@@ -220,10 +157,11 @@ def test_what_never_went_needs_no_note(site: Site) -> None:
 
 
 def test_where_nothing_is_written_nothing_is_taken_back(site: Site) -> None:
-    site.say()
+    site.say(IMAGE)
     site.drain()
-    site.withdraw()
-    site.reopen(write_seg=False, write_sr=False)
+    withdraw(site)
+    site.settings = WriteBackSettings(write_seg=False, write_sr=False)
+    site.reopen()
     site.drain()
 
     assert [(entry.state, entry.problem) for entry in site.entries()] == [("off", SWITCHED_OFF)]
@@ -231,10 +169,10 @@ def test_where_nothing_is_written_nothing_is_taken_back(site: Site) -> None:
 
 
 def test_a_note_that_cannot_be_made_holds_up_nothing(site: Site) -> None:
-    site.say()
+    site.say(IMAGE)
     site.drain()
-    site.withdraw()
-    site.say("bob")
+    withdraw(site)
+    site.say(IMAGE, "bob")
     site.archive.refuses = True
     site.outbox.step(NOW)
     site.archive.refuses = False

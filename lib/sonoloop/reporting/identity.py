@@ -5,7 +5,7 @@ at the end. Text becomes UTF-8 (ISO_IR 192), whatever character set the image ca
 """
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from pydicom import Dataset
 from pydicom.multival import MultiValue
@@ -21,6 +21,14 @@ from sonoloop.records import ImageRecord
 MANUFACTURER: Final = "Sonoloop"
 MODEL_NAME: Final = "Sonoloop breast ultrasound annotation"
 SERIAL_NUMBER: Final = "0"
+EQUIPMENT: Final[dict[str, Any]] = {
+    "manufacturer": MANUFACTURER,
+    "manufacturer_model_name": MODEL_NAME,
+    "software_versions": __version__,
+    "device_serial_number": SERIAL_NUMBER,
+}
+"""Who makes every document, as highdicom asks for it (Enhanced General Equipment)."""
+
 UTF_8: Final = "ISO_IR 192"
 RESEARCH: Final = "RESEARCH"
 """Content Qualification (0018,9004): what is written is no clinical document."""

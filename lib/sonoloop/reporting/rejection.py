@@ -14,13 +14,10 @@ from highdicom import ko, sr
 from pydicom import Dataset
 from pydicom.uid import SegmentationStorage
 
-from sonoloop import __version__
 from sonoloop.records import ImageRecord, InstanceAddress
 from sonoloop.reporting import codes
 from sonoloop.reporting.identity import (
-    MANUFACTURER,
-    MODEL_NAME,
-    SERIAL_NUMBER,
+    EQUIPMENT,
     blank_image,
     sign_over,
 )
@@ -71,10 +68,7 @@ def write_rejection(
         series_number=SERIES_NUMBER,
         sop_instance_uid=address.instance,
         instance_number=number,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=MODEL_NAME,
-        software_versions=__version__,
-        device_serial_number=SERIAL_NUMBER,
+        **EQUIPMENT,
         series_description=f"Withdrawn, {name_of_image(header, record)}",
     )
     sign_over(note, header, at)

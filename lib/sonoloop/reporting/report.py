@@ -13,17 +13,15 @@ from highdicom import sr
 from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage
 
-from sonoloop import __version__
 from sonoloop.geometry import SpacingMm
 from sonoloop.imaging.write_dicom import stable_uid
 from sonoloop.labels import Pathology
 from sonoloop.records import InstanceAddress
 from sonoloop.reporting import codes
 from sonoloop.reporting.identity import (
+    EQUIPMENT,
     LONG_STRING,
     MANUFACTURER,
-    MODEL_NAME,
-    SERIAL_NUMBER,
     blank_image,
     person_name,
     sign_over,
@@ -83,10 +81,7 @@ def write_report(
         series_number=SERIES_NUMBER,
         sop_instance_uid=address.instance,
         instance_number=number,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=MODEL_NAME,
-        software_versions=__version__,
-        device_serial_number=SERIAL_NUMBER,
+        **EQUIPMENT,
         is_complete=True,
         is_final=final,
         is_verified=final,

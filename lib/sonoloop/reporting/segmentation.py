@@ -25,12 +25,11 @@ from sonoloop.imaging.write_dicom import stable_uid
 from sonoloop.records import ImageRecord, InstanceAddress, ModelTask
 from sonoloop.reporting import codes
 from sonoloop.reporting.identity import (
+    EQUIPMENT,
     EXPLICIT_LITTLE_ENDIAN,
     LOSSY,
     MANUFACTURER,
-    MODEL_NAME,
     PLANE,
-    SERIAL_NUMBER,
     blank_image,
     person_name,
     sign_over,
@@ -77,10 +76,7 @@ def write_segmentation(
         series_number=SERIES_NUMBER,
         sop_instance_uid=address.instance,
         instance_number=number,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=MODEL_NAME,
-        software_versions=__version__,
-        device_serial_number=SERIAL_NUMBER,
+        **EQUIPMENT,
         content_label=LABEL,
         content_description="Breast lesions on ultrasound",
         content_creator_name=person_name(reading.reader) if reading.reader else None,
