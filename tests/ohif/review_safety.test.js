@@ -172,6 +172,7 @@ test("who paints while the next image is looked for is asked before he leaves", 
   api.samples = [sampleOf("b")];
   const late = hold(api, "next");
   const going = session.next();
+  await settled(); // the server is asked, and has not answered
   viewer.paint([20]);
 
   late.resolve();

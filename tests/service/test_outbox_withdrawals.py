@@ -122,6 +122,31 @@ def test_a_crash_between_any_two_steps_sends_one_note(
     assert site.kinds() == ["segmentation", "report", "rejection"]
 
 
+def test_after_a_crash_what_the_archive_hides_since_the_note_is_not_sent_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.say(IMAGE)
+    site.drain()
+    rejected = list(site.archive.kept)
+    withdraw(site)
+
+    def dying(*_: Any) -> None:
+        raise PowerCutError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(site.store.outbox), "mark_verified", dying)
+        with pytest.raises(PowerCutError):
+            site.drain()
+    assert site.states() == ["sent"]
+    for instance in rejected:
+        del site.archive.kept[instance]
+    site.reopen()
+    site.drain()
+
+    assert site.states() == ["verified"]
+    assert site.kinds() == ["rejection"]
+
+
 def test_while_the_archive_is_away_the_note_waits(site: Site) -> None:
     site.say(IMAGE)
     site.drain()
